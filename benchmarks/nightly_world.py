@@ -101,7 +101,7 @@ class Quarter:
         for number in range(self.series):
             plan = _plan(random, ds)
             hour = (ds.hour.to_numpy() - 7 - number % 3) / 24 * 2 * np.pi
-            weekend = ds.weekday.to_numpy() >= 5
+            weekend = ds.day_of_week.to_numpy() >= 5
             effect = np.where(drifted, -0.5, 0.5)
             shape = 1 + 0.35 * np.sin(hour) - 0.12 * weekend + effect * plan
             noise = random.normal(0, 0.04, len(ds))

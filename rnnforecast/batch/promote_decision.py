@@ -12,7 +12,7 @@ interval of the paired bootstrap. Otherwise:
 | was trained on them, and has a live record | its MASE is below the live one by the margin |
 | was trained on them, without a live record | it is better all the same |
 | is older than `max_age` | it is not shown to be worse |
-| has a drift alarm in its live record | as above, with a margin of 0 |
+| has a drift alarm in its live record | as above, with a margin of 0; a baseline may be better |
 """
 
 from __future__ import annotations
@@ -148,11 +148,22 @@ def _decide(
         return True, "unreadable", f"{CURRENT_MODEL} cannot be read: {current.problem}"
     if candidate.baseline is None:
         return False, "not scored", "no held-out value could be scored"
-    if is_worse(candidate.baseline):
+    beaten = is_worse(candidate.baseline)
+    if beaten and not _replaces_drifted(current):
         return False, "baseline", candidate.baseline.words()
     if current.problem:
         return True, "unreadable", f"{CURRENT_MODEL} cannot be read: {current.problem}"
-    return _against_current(candidate, current, rule, margin)
+    promoted, reason, words = _against_current(candidate, current, rule, margin)
+    return promoted, reason, f"{words}; {candidate.baseline.words()}" if beaten else words
+
+
+def _replaces_drifted(current: CurrentModel) -> bool:
+    """Whether the current model has an alarm, and the new one is shown to be better on values that
+    neither was trained on: where a baseline is better still, the current model is the worst."""
+    compared = current.compared
+    if compared is None or compared.in_sample or not _has_alarm(current):
+        return False
+    return is_better_by(compared.verdict, 0.0)
 
 
 def _against_current(

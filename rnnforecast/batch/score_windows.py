@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from rnnforecast.batch.ledger import panel_timestamps
+from rnnforecast.batch.ledger import ledger_timestamps, panel_timestamps
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.evaluation.baselines import BASELINES, Baseline
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.pipeline.evaluation import evaluate_windows
 from rnnforecast.pipeline.evaluation_table import quantile_level
-from rnnforecast.types import Ints
+from rnnforecast.types import Bools, Ints
 
 MAX_STEP = 1_000_000
 """Steps beyond which a row of the ledger cannot be right."""
@@ -36,7 +36,8 @@ class IssuedWindows:
     awaiting: int = 0
     """Windows without any observed value as yet."""
     unknown: int = 0
-    """Windows whose series or cutoff is not in the data."""
+    """Windows whose series or cutoff is not in the data; those before all data, which a delivery of
+    the latest weeks leaves out, do not count."""
     next_origin: Ints = field(init=False)
     """`[S]` the first step of the earliest window so far."""
 
@@ -66,7 +67,7 @@ class IssuedWindows:
         first = np.full(len(code), -1)
         first[inverse[::-1]] = np.arange(len(rows))[::-1]  # a row of each window
         is_known = code >= 0
-        self.unknown += _count_unknown(rows, known)
+        self.unknown += _count_unknown(rows, known | self._is_before_data(rows))
         is_new = is_known & ~np.isin(code, self.seen, kind="sort")
         self.repeated += int((is_known & ~is_new).sum())
         self.seen = np.union1d(self.seen, code[is_new])
@@ -89,6 +90,14 @@ class IssuedWindows:
         is_valid &= rows["cutoff"].notna().to_numpy()
         valid: pd.DataFrame = rows.loc[is_valid]
         return valid.assign(step=step[is_valid].astype(np.int64))
+
+    def _is_before_data(self, rows: pd.DataFrame) -> Bools:
+        """`[R]` whether the cutoff lies before the first timestamp of all series."""
+        start = self.panel.start_timestamps().min(keepdims=True)
+        cutoff = rows["cutoff"].to_numpy()
+        if cutoff.dtype.kind != start.dtype.kind:
+            return np.zeros(len(rows), dtype=bool)
+        return np.asarray(cutoff < ledger_timestamps(start, self.panel))
 
     def _places(self, rows: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
         """`[R]` series and target, -1 where unknown, and origin, 0 where the cutoff is no

@@ -164,3 +164,15 @@ def test_a_model_of_implausible_data_replaces_nothing() -> None:
     decision = decide(CANDIDATE, shifted, rule)
     assert (decision.promoted, decision.reason) == (False, "data")
     assert "1000 times the level" in decision.words
+
+
+def test_after_a_drift_the_better_of_two_models_is_used_even_if_a_baseline_is_better() -> None:
+    alarm = LiveRecord(1.5, 300, ("error_up",))
+    decision = decide(BEATEN, current(-0.5, -0.4, live=alarm), PromotionRule())
+    assert (decision.promoted, decision.reason) == (True, "better")
+    assert "worse than DOT" in decision.words
+    for unclear in (
+        current(-0.5, 0.1, live=alarm),
+        current(-0.5, -0.4, in_sample=True, live=alarm),
+    ):
+        assert decide(BEATEN, unclear, PromotionRule()).reason == "baseline"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +22,7 @@ def nightly() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def simulation(nightly: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def simulation(nightly: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Eight nights, simulated."""
     quarter = nightly.Quarter(
         first=date(2026, 3, 26),
@@ -37,10 +36,9 @@ def simulation(nightly: ModuleType, tmp_path_factory: pytest.TempPathFactory) ->
         quarter, tmp_path_factory.mktemp("nights"), spec=nightly.SPEC.replace(*SPEC_CHANGES)
     )
     assert len(list(found.run())) == len(NIGHTS)
-    yield found
+    return found
 
 
-@pytest.mark.usefixtures("without_pictures")
 def test_each_night_ends_as_it_must(nightly: ModuleType, simulation: Any) -> None:
     assert nightly.problems(simulation) == []
     assert [night.exit_code for night in simulation.nights] == [0, 0, 7, 4, 7, 7, 7, 0]
