@@ -9,8 +9,9 @@ lowers it, which a network has to be trained again for. `EVENTS` has what else g
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -74,8 +75,8 @@ class Quarter:
         return self.first + timedelta(days=night)
 
     def now(self, night: int) -> datetime:
-        """When the job starts: 2:15 UTC."""
-        return datetime.combine(self.day(night), time(2, 15), UTC)
+        """When the job starts: at 3:15 local time, as cron has it."""
+        return datetime.combine(self.day(night), time(3, 15), ZoneInfo(TIMEZONE))
 
     def cutoff(self, night: int) -> pd.Timestamp:
         """The last timestamp of the values of a night, in UTC without a time zone."""
