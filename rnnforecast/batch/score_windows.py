@@ -72,13 +72,14 @@ class IssuedWindows:
         self.repeated += int((is_known & ~is_new).sum())
         self.seen = np.union1d(self.seen, code[is_new])
         ahead = panel.lengths[series[first]] - origin[first]  # steps with a value
-        wanted = is_new & (ahead > 0)
+        step = rows["step"].to_numpy()
+        chosen = is_new[inverse] & (step <= ahead[inverse])
+        wanted = np.bincount(inverse, chosen, len(code)) > 0
         self.awaiting += int((is_new & ~wanted).sum())
         if not wanted.any():
             return None
         number = np.cumsum(wanted) - 1
-        chosen = wanted[inverse] & (rows["step"].to_numpy() <= ahead[inverse])
-        place = number[inverse[chosen]], rows["step"].to_numpy()[chosen] - 1, target[chosen]
+        place = number[inverse[chosen]], step[chosen] - 1, target[chosen]
         begins = first[wanted]
         windows = self._evaluate(rows[chosen], place, series[begins], origin[begins])
         return windows, self._fresh_steps(windows)

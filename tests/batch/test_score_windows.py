@@ -109,6 +109,9 @@ def test_windows_that_reach_beyond_the_data_are_scored_as_far_as_these_go() -> N
     assert joined is not None
     assert joined[0].actual[0, :, 0].tolist() == [28.0, 29.0]
     assert (found.awaiting, found.unknown) == (1, 0)
+    late = rows_of(panel, [29])
+    assert found.join(late[late["step"] > 2]) is None
+    assert found.awaiting == 2
 
 
 def test_what_is_not_observed_is_not_scored() -> None:
