@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnnforecast.errors import UsageError
+from rnnforecast.errors import Problem, UsageError
 from rnnforecast.output.forecast_table import table_format
 from rnnforecast.output.owned_files import check_table_replaceable
 from rnnforecast.output.ownership import check_replaceable
@@ -39,7 +39,19 @@ def check_place(out: str, *, force: bool = False) -> None:
             table_format(url.text)
 
 
+def _check_name(out: str) -> None:
+    """UsageError for a text that no file system takes as a name."""
+    try:
+        is_name = b"\0" not in os.fsencode(out)
+    except UnicodeEncodeError:
+        is_name = False
+    if not is_name:
+        found = "a name with a character that no file can have"
+        raise UsageError(Problem(repr(out), found, "choose another name"))
+
+
 def _check_path(out: str, *, force: bool) -> None:
+    _check_name(out)
     if is_folder(out):
         check_replaceable(Path(os.path.realpath(out)), "forecast", force=force)
         return

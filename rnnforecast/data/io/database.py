@@ -84,7 +84,7 @@ def open_database(
         raise error(Problem(url.name, found, cure)) from None
     try:
         yield Database(engine, url, table if isinstance(table, str) else None)
-    except SQLAlchemyError as failed:
+    except (SQLAlchemyError, UnicodeError) as failed:  # UnicodeError: no name of a host, no UTF-8
         raise error(_database_problem(url, failed)) from None
     finally:
         engine.dispose()
