@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ from rnnforecast.batch.ledger import (
     open_ledger,
 )
 from rnnforecast.batch.lock import output_lock
-from rnnforecast.errors import RnnForecastError
+from rnnforecast.errors import RnnForecastError, Stopped
 from rnnforecast.output.forecast_frame import ForecastSeries, forecast_frame
 from rnnforecast.pipeline.calibration import store_timestamp
 from rnnforecast.pipeline.checks.finding import Finding
@@ -90,7 +91,11 @@ def issue_forecast(
     issued = IssuedForecast(published.result, prediction, "", "")
     if options.get("origin") is not None:
         return issued
-    recorded = record_issue(folder, published.run, prediction, ledger, now, listener)
+    try:
+        recorded = record_issue(folder, published.run, prediction, ledger, now, listener)
+    except KeyboardInterrupt as error:
+        text = f"the forecast is written to {published.result.out}, but not to the ledger"
+        raise Stopped(text, getattr(error, "number", signal.SIGINT)) from None
     if recorded is None:
         return issued
     result = published.result

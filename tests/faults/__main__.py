@@ -10,8 +10,9 @@ import sys
 
 from tests.faults.inject import fail_everywhere
 from tests.faults.kill import kill_often
+from tests.faults.stop import describe_stops, stop_often
 from tests.faults.together import run_together
-from tests.faults.workplace import COMMANDS, workplace
+from tests.faults.workplace import COMMANDS, NIGHTLY, workplace
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
     is_short = "--short" in sys.argv
     with workplace():
         run_together()
-        for name in ("predict",) if is_short else tuple(COMMANDS):
+        for name in ("predict",) if is_short else NIGHTLY:
             found = kill_often(
                 name,
                 2 if is_short else 200,
@@ -28,7 +29,9 @@ def main() -> None:
                 min_reads=10 if is_short else 1000,
             )
             print(found, flush=True)
-        for name in ("predict to a file",) if is_short else tuple(COMMANDS):
+        for name in ("predict",) if is_short else tuple(COMMANDS):
+            print(describe_stops(name, stop_often(name, 2 if is_short else 100)), flush=True)
+        for name in ("predict to a file",) if is_short else NIGHTLY:
             print(fail_everywhere(name, points=2 if is_short else None, settle=4), flush=True)
 
 

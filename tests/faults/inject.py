@@ -21,11 +21,12 @@ from typing import Any
 
 from tests.faults.workplace import (
     COMMANDS,
+    NIGHTLY,
     Damaged,
     check_names,
-    check_outputs,
     command,
     fork,
+    fork_check,
     outputs,
     run_well,
     workplace,
@@ -195,14 +196,14 @@ def fail_everywhere(name: str, *, points: int | None, settle: int) -> Counts:
                 _, exit_code = _run_with(arguments, fault)
                 found.faults += 1
                 found.codes[exit_code] = found.codes.get(exit_code, 0) + 1
-                _check(names)
+                fork_check(names)
                 if found.faults % settle == 0:
                     run_well(*arguments)
                     check_names(names)
             except Damaged as error:
                 raise Damaged(f"{name}, {fault}: {error}") from None
     run_well(*arguments)
-    _check(names)
+    fork_check(names)
     check_names(names)
     return found
 
@@ -229,21 +230,10 @@ def _run_with(arguments: tuple[str, ...], fault: Fault | None) -> tuple[int, int
     return int(count), ended.code
 
 
-def _check(names: set[str]) -> None:
-    def look() -> None:
-        if missing := names - outputs():
-            raise Damaged(f"{missing} are missing")
-        check_outputs()
-
-    ended = fork(look).wait()
-    if ended.code:
-        raise Damaged(ended.output[-2000:])
-
-
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=list(COMMANDS), metavar="COMMAND")
+    parser.add_argument("names", nargs="*", default=list(NIGHTLY), metavar="COMMAND")
     parser.add_argument("--points", type=int, help="operations that fail; all if not given")
     parser.add_argument("--settle", type=int, default=4, help="faults before a run to the end")
     given = parser.parse_args()

@@ -19,11 +19,13 @@ from pathlib import Path
 
 from tests.faults.workplace import (
     COMMANDS,
+    NIGHTLY,
     Damaged,
     check_names,
     check_outputs,
     command,
     fork,
+    fork_check,
     outputs,
     run_well,
     workplace,
@@ -67,11 +69,11 @@ def kill_often(name: str, count: int, *, settle: int, seed: int, min_reads: int)
                 time.sleep(chance.uniform(0.0, 1.1 * duration))
                 found.while_running += child.kill()
                 found.kills += 1
-                _check(names)
+                fork_check(names)
                 if (number + 1) % settle == 0 or number + 1 == count:
                     run_well(*arguments)
                     found.runs += 1
-                    _check(names)
+                    fork_check(names)
                     check_names(names)
             while _reads(told.name) < min_reads and not reader.has_ended:
                 time.sleep(0.05)
@@ -101,23 +103,10 @@ def _reads(told: str) -> int:
     return int(Path(told).read_bytes() or b"0")
 
 
-def _check(names: set[str]) -> None:
-    """`check_outputs` in a process of its own."""
-
-    def look() -> None:
-        if missing := names - outputs():
-            raise Damaged(f"{missing} are missing")
-        check_outputs()
-
-    ended = fork(look).wait()
-    if ended.code:
-        raise Damaged(ended.output[-2000:])
-
-
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=list(COMMANDS), metavar="COMMAND")
+    parser.add_argument("names", nargs="*", default=list(NIGHTLY), metavar="COMMAND")
     parser.add_argument("--count", type=int, default=200, help="kills of each command")
     parser.add_argument("--settle", type=int, default=4, help="kills before a run to the end")
     parser.add_argument("--reads", type=int, default=MIN_READS, help="reads of each, at least")

@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,10 @@ COMMANDS = {
     "predict": ("predict", "run", "-o", "forecast", "--ledger", "ledger"),
     "predict to a file": ("predict", "run", "-o", "f.csv", "--ledger", "none"),
     "run": ("run", "job.yaml"),
+    "backtest": ("backtest", "spec.yaml", "-o", "tested", "--windows", "2", "--step", "7"),
+    "tune": ("tune", "spec.yaml", "-o", "tuned", "--trials", "2"),
 }
+NIGHTLY = ("train", "predict", "predict to a file", "run")
 EXPECTED_HIDDEN = {".rnnforecast.json"}
 
 
@@ -200,13 +203,30 @@ def check_outputs() -> None:
         raise Damaged(f"{type(error).__name__}: {error}") from error
 
 
-def check_names(names: set[str]) -> None:
-    """Raises Damaged if one of these outputs is missing, or if there are leftovers."""
+def check_names(names: set[str], continued: Sequence[str] = ()) -> None:
+    """Raises Damaged if one of these outputs is missing, or if there are leftovers besides what a
+    command goes on from."""
     if missing := {name for name in names if not os.path.lexists(name)}:
         raise Damaged(f"{missing} are missing")
-    hidden = [path for path in Path().rglob("*") if path.name.startswith(".")]
-    if left := {str(path) for path in hidden if path.name not in EXPECTED_HIDDEN}:
+    found = [path for path in Path().rglob("*") if path.parts[0] not in continued]
+    left = {str(path) for path in found if path.name.startswith(".")}
+    left = {path for path in left if Path(path).name not in EXPECTED_HIDDEN}
+    left |= {str(path) for path in found if path.suffix == ".checkpoint"}
+    if left:
         raise Damaged(f"leftovers: {left}")
+
+
+def fork_check(names: set[str]) -> None:
+    """Raises Damaged unless these outputs are there and complete; looks in another process."""
+
+    def look() -> None:
+        if missing := names - outputs():
+            raise Damaged(f"{missing} are missing")
+        check_outputs()
+
+    ended = fork(look).wait()
+    if ended.code:
+        raise Damaged(ended.output[-2000:])
 
 
 def outputs() -> set[str]:
