@@ -5,12 +5,17 @@ python -m tests.faults.together
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import shutil
+import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+from tests.faults.inject import CHANGES, WRITE_FLAGS
 from tests.faults.workplace import (
     COMMANDS,
     Child,
@@ -69,6 +74,25 @@ def run_under_a_lock_of_the_folder() -> None:
         os.close(folder)
 
 
+def read_what_may_only_be_read() -> None:
+    """Forecasts with a run in a folder in which nothing can be written."""
+    shutil.copytree("run", "shared/run")
+    shared = str(Path("shared").resolve())
+
+    def deny(event: str, arguments: tuple[Any, ...]) -> None:
+        is_write = event in CHANGES or (event == "open" and bool(arguments[2] & WRITE_FLAGS))
+        if is_write and isinstance(arguments[0], str | bytes | os.PathLike):
+            path = os.path.abspath(os.fsdecode(arguments[0]))  # noqa: PTH100 - as it is named
+            if path.startswith(shared):
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    arguments = ("predict", "shared/run", "-o", "f.csv")
+    ended = fork(command(*arguments, before=lambda: sys.addaudithook(deny))).wait()
+    if ended.code != 0:
+        raise Damaged(ended.output)
+    shutil.rmtree("shared")
+
+
 def run_with_a_clock_set_back() -> None:
     """Forecasts where everything was changed in the future, as after a clock that was set back."""
     later = time.time() + 400 * 86_400
@@ -91,6 +115,8 @@ def run_together() -> None:
     print(f"{JOBS} at once with --wait: {waited[0]} done", flush=True)
     if waited != {0: JOBS}:
         raise Damaged(f"{waited}")
+    read_what_may_only_be_read()
+    print("a run that may only be read: forecast", flush=True)
     run_with_a_clock_set_back()
     print("a clock that was set back: no harm", flush=True)
 
