@@ -18,7 +18,7 @@ from rnnforecast.batch.retrain import (
     retrain_if_due,
 )
 from rnnforecast.errors import OutputError, Problem, RunFolderError
-from rnnforecast.pipeline.run_versions import prune
+from rnnforecast.pipeline.run_retention import prune
 from rnnforecast.spec.yaml_source import dump_value
 
 NOTHING_TO_FORECAST_WITH: tuple[DueReason, ...] = ("no_model", "unreadable")

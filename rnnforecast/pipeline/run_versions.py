@@ -22,12 +22,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rnnforecast.errors import Problem, RunFolderError, UsageError
 from rnnforecast.output.atomic_files import fsync_folder
-from rnnforecast.output.atomic_folders import atomic_folder, discard_folder
+from rnnforecast.output.atomic_folders import atomic_folder
 from rnnforecast.output.ownership import MARK_FILE, foreign_content, read_mark
 from rnnforecast.output.partial_names import partial_path, sweep_folder
 from rnnforecast.output.write_errors import os_errors_as_output_error
@@ -213,39 +213,6 @@ def promote_candidate(path: Path, name: str) -> Path:
     return path / name
 
 
-def prune(
-    path: Path, now: datetime, *, keep: int | None = None, keep_days: float | None = None
-) -> list[str]:
-    """Deletes old versions of a store; returns their names.
-
-    A version stays if it is among the last `keep` up to the latest, or not older than `keep_days`;
-    with neither all stay. The latest always stays, and so do later ones, which a rollback has put
-    out of use; with `keep_days` alone the one before the latest too. Of candidates the last `keep`
-    stay, or those not older than `keep_days`. What holds files of others stays.
-
-    Raises OutputError.
-    """
-    sweep_folder(path)
-    versions = list_versions(path)
-    latest = next((each for each in versions if each.is_latest), None)
-    if latest is None or (keep is None and keep_days is None):
-        return []
-    used = [each for each in versions if not each.is_candidate and each.order <= latest.order]
-    candidates = [each for each in versions if each.is_candidate and not each.is_latest]
-    count = 2 if keep is None else max(keep, 1)
-    kept = {latest.name, *(each.name for each in used[-count:])}
-    kept |= {each.name for each in candidates[max(len(candidates) - (keep or 0), 0) :]}
-    if keep_days is not None:
-        oldest = _as_utc(now) - timedelta(days=keep_days)
-        kept |= {each.name for each in versions if each.trained_at >= oldest}
-    deleted = []
-    for each in [*used, *candidates]:
-        if each.name not in kept and not foreign_content(each.path, "run"):
-            discard_folder(each.path)
-            deleted.append(each.name)
-    return deleted
-
-
 def rollback(path: Path, version: str | None = None) -> RunVersion:
     """Puts an earlier version into use, by default the one before the latest.
 
@@ -284,7 +251,7 @@ def _known(path: Path) -> str:
 
 def _free_name(path: Path, now: datetime, suffix: str) -> str:
     """The name of a version of this time, with a number if there is one already."""
-    stem = _as_utc(now).strftime(TIME_FORMAT)
+    stem = as_utc(now).strftime(TIME_FORMAT)
     taken = {each.name for each in list_versions(path)}
     name, number = f"{stem}{suffix}", 1
     while name in taken:
@@ -293,7 +260,8 @@ def _free_name(path: Path, now: datetime, suffix: str) -> str:
     return name
 
 
-def _as_utc(now: datetime) -> datetime:
+def as_utc(now: datetime) -> datetime:
+    """A time in UTC; one without a time zone is in UTC."""
     return now.replace(tzinfo=UTC) if now.tzinfo is None else now.astimezone(UTC)
 
 
@@ -308,7 +276,7 @@ def _trained_at(run: Path) -> datetime:
     """The time of a training; that of the folder where the run does not say it."""
     try:
         stored = json.loads((run / "state.json").read_text(encoding="utf-8"))
-        found = _as_utc(datetime.fromisoformat(stored["trained_at"]))
+        found = as_utc(datetime.fromisoformat(stored["trained_at"]))
         if found.year >= EARLIEST_YEAR:
             return found
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):

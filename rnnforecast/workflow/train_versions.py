@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
-from rnnforecast.pipeline.run_versions import new_version, prune
+from rnnforecast.pipeline.run_retention import prune
+from rnnforecast.pipeline.run_versions import new_version
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.wording import count_of
 from rnnforecast.workflow.train import train
@@ -18,7 +19,7 @@ from rnnforecast.workflow.train_output import TrainedRun, TrainResult
 
 @dataclass(frozen=True)
 class Retention:
-    """Which versions of a run stay; see `pipeline.run_versions.prune`."""
+    """Which versions of a run stay; see `pipeline.run_retention.prune`."""
 
     keep: int | None = None
     keep_days: float | None = None
