@@ -1,8 +1,8 @@
 """Generation of the pages that come from the code: keys, commands, and the list of modules.
 
-`python docs/build.py` writes `docs/spec.md`, `docs/commands.md` and the list in
-`docs/architecture.md`; with `--check` it writes nothing, and exits with 1 if one of them is out of
-date.
+`python docs/build.py` writes `docs/spec.md`, `docs/commands.md`, the list in `docs/architecture.md`
+and the table in `docs/checks.md`; with `--check` it writes nothing, and exits with 1 if one of them
+is out of date.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rnnforecast.pipeline.checks.run_checks import CHECKS
+from rnnforecast.spec.checks import JOB_CHECKS, ChecksSpec
 from rnnforecast.spec.reference import reference_markdown
 
 HERE = Path(__file__).parent
@@ -24,6 +26,8 @@ LAYERS = (
 """Packages from top to bottom, as `lint-imports` has them."""
 
 MODULES_BEGIN = "<!-- written by docs/build.py from the first lines of the docstrings -->"
+CHECKS_BEGIN = "<!-- written by docs/build.py from the list of checks -->"
+CHECKS_END = "## What is compared"
 SPEC_HEAD = """# The spec, key by key
 
 Only `data.path` and `window.horizon` must be given. Values of `auto` are chosen from the data,
@@ -84,12 +88,34 @@ def architecture() -> str:
     return f"{head}{MODULES_BEGIN}\n\n{modules()}"
 
 
+def checks() -> str:
+    """Return the page about checks, its table made anew."""
+    page = (HERE / "checks.md").read_text(encoding="utf-8")
+    head, _, rest = page.partition(CHECKS_BEGIN)
+    rows = [
+        "| code | what is measured | unit | warning | error | error of a job | look at |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for check in CHECKS:
+        own, of_job = getattr(ChecksSpec(), check.key), getattr(JOB_CHECKS, check.key)
+        limits = (
+            each if isinstance(each, str) else f"{each:g}"
+            for each in (own.warn, own.error, of_job.error)
+        )
+        meaning = str(ChecksSpec.model_fields[check.key].description).removesuffix(".")
+        cells = (f"`{check.key}`", meaning, check.unit, *limits, check.cure)
+        rows.append(f"| {' | '.join(cells)} |")
+    table = "\n".join(rows)
+    return f"{head}{CHECKS_BEGIN}\n\n{table}\n\n{CHECKS_END}{rest.partition(CHECKS_END)[2]}"
+
+
 def main() -> int:
     """Write the pages, or compare them with what is there; return the exit code."""
     pages = {
         HERE / "spec.md": spec(),
         HERE / "commands.md": commands(),
         HERE / "architecture.md": architecture(),
+        HERE / "checks.md": checks(),
     }
     if "--check" not in sys.argv[1:]:
         for path, text in pages.items():

@@ -221,7 +221,7 @@ def fit_profile(cleaned: CleanedData, spec: Spec, covariates: tuple[str, ...]) -
     width = int(np.clip(season, MIN_WIDTH, MAX_WIDTH))
     labels = panel.labels()
     others = cleaned.changes.series["label"].to_numpy()
-    left_out = others[~np.isin(others, labels)]
+    left_out = others[~pd.Index(others).isin(labels)]  # np.isin compares objects one by one
     n_out = len(left_out)
     active = active_series(panel, width)
     periods = min(MAX_SEASONS * season, MAX_PERIODS)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
@@ -94,7 +95,8 @@ class CheckContext:
     def is_far(self) -> Bools:
         """[S] whether a series has a row far after all others."""
         all_labels = self.cleaned.changes.series["label"].to_numpy()
-        return np.isin(self.labels, all_labels[self.row_leads > self.far_limit])
+        far = all_labels[self.row_leads > self.far_limit]
+        return np.asarray(pd.Index(self.labels).isin(far))
 
     @cached_property
     def latest_series(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from rnnforecast.pipeline.checks.context import Check, CheckContext, Measured
 from rnnforecast.pipeline.checks.finding import first_labels
@@ -17,7 +18,7 @@ def _vanished(context: CheckContext) -> Bools:
     """[series of the profile] whether a series that was active in the training is gone; one that
     is in the files, but cannot be read, is not."""
     there = context.cleaned.changes.series["label"].to_numpy()
-    return context.profile.is_active() & ~np.isin(context.profile.labels, there)
+    return context.profile.is_active() & ~pd.Index(context.profile.labels).isin(there)
 
 
 def _vanished_series(context: CheckContext, limit: float) -> Measured | None:
