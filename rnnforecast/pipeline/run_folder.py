@@ -292,9 +292,7 @@ def parse_run(folder: FolderSnapshot) -> Run:
         )
         profile = TrainingProfile.from_arrays(arrays)
         wrong = list(find_contradictions(state, plan, error_correlation, spec))
-        if not profile.fits(
-            len(plan.read_options.data.targets), len(plan.features.future_columns), plan.season
-        ):
+        if not profile.fits(plan):
             wrong.append("profile")
         if wrong:
             raise ValueError(f"contradictory: {', '.join(wrong)}")

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rnnforecast.data.cleaning_plan import CleanedData
+from rnnforecast.data.cleaning_plan import CleanedData, CleaningPlan
 from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.time.frequency import DAY, parse_frequency
 from rnnforecast.pipeline.panel_statistics import (
     PeriodCounts,
     active_series,
@@ -47,6 +48,8 @@ USUAL = 0.9
 FEW_SERIES = 20
 """With fewer series a share says little, and the largest ever is the usual one."""
 MAX_ORDINAL = 2**53
+MAX_DISTANCE = 1900 * 366 * DAY
+"""Microseconds from 1970 to the earliest and the latest end that is plausible."""
 NEVER_NEAR_ZERO = 0.1
 """A series is never near zero if its smallest value is more than this share of its level."""
 
@@ -156,12 +159,18 @@ class TrainingProfile:
         if not is_plausible:
             raise ValueError("profile: values that no training leaves")
 
-    def fits(self, n_targets: int, n_covariates: int, season: int) -> bool:
-        """Whether it is that of a run with so many targets and covariates known ahead."""
+    def fits(self, plan: CleaningPlan) -> bool:
+        """Whether it can be that of a run with this plan."""
+        frequency = parse_frequency(str(plan.clean.frequency))
+        first, last = int(self.end[self.end > -MAX_ORDINAL].min()), self.data_end
+        if frequency.kind != "integer":
+            length = frequency.approximate_length()
+            first, last = first * length, last * length  # microseconds since 1970
         return (
-            self.level.shape[1] == n_targets
-            and len(self.covariate_share) == n_covariates
-            and len(self.empty_share) in (1, season)
+            self.level.shape[1] == len(plan.read_options.data.targets)
+            and len(self.covariate_share) == len(plan.features.future_columns)
+            and len(self.empty_share) in (1, plan.season)
+            and (frequency.kind == "integer" or -MAX_DISTANCE < first <= last < MAX_DISTANCE)
         )
 
 

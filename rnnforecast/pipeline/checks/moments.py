@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import timezone as fixed_zone
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.frequency import DAY
+from rnnforecast.data.time.timezones import parse_utc_offset
 from rnnforecast.types import Timestamps
 
 
@@ -17,15 +19,18 @@ def panel_time(instant: datetime, panel: Panel, timezone: str | None) -> np.date
     of the machine. None if steps are counted."""
     if panel.frequency.kind == "integer":
         return None
+    zone: tzinfo | None = None
     if panel.display_timezone:
-        local = instant.astimezone(UTC)
+        zone = UTC
     elif timezone:
-        local = instant.astimezone(ZoneInfo(timezone))
+        zone = ZoneInfo(timezone)
     elif panel.utc_offset:
-        offset = datetime.fromisoformat(f"2000-01-01T00:00{panel.utc_offset}").tzinfo
-        local = instant.astimezone(offset)
-    else:
-        local = instant.astimezone()
+        seconds = parse_utc_offset(panel.utc_offset) / np.timedelta64(1, "s")
+        zone = fixed_zone(timedelta(seconds=float(seconds)))
+    try:
+        local = instant.astimezone(zone)
+    except OverflowError:  # the first or the last day of the calendar
+        local = instant
     return np.datetime64(local.replace(tzinfo=None), "us")
 
 

@@ -18,7 +18,8 @@ def _vanished(context: CheckContext) -> Bools:
     """[series of the profile] whether a series that was active in the training is gone; one that
     is in the files, but cannot be read, is not."""
     there = context.cleaned.changes.series["label"].to_numpy()
-    return context.profile.is_active() & ~pd.Index(context.profile.labels).isin(there)
+    is_there: Bools = pd.Index(context.profile.labels).isin(there)
+    return np.logical_and(context.profile.is_active(), ~is_there)
 
 
 def _vanished_series(context: CheckContext, limit: float) -> Measured | None:
