@@ -72,7 +72,7 @@ class JobRun:
         if summary.retried == 0:
             return
         failed = publish(job, summary, forecast, self.now, self.wait, self.log)
-        score_earlier(job, summary, self.log)
+        score_earlier(job, summary, self.now, self.log)
         retrain(job, summary, self.now, self.log)
         if failed is not None:
             summary.step = "publish"

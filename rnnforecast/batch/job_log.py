@@ -69,7 +69,8 @@ class JobLog:
         line = format_line(self._form, self._run_id, event, entry)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            # a pipe that nobody reads is an error, and not waited for
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
             handle = os.open(self._path, flags, 0o666)
             try:
                 os.write(handle, line.encode("utf-8", "backslashreplace"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from rnnforecast.batch.job_files import NO_LEDGER, JobFiles
@@ -12,9 +13,15 @@ from rnnforecast.errors import RnnForecastError
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.workflow.calibrate import calibrate
 
+SCORED_DAYS = 100
+"""Age in days of the issues that are still scored: a quarter of nights, whatever the ledger holds.
+`rnnforecast score` reads all of it."""
 
-def score_earlier(job: JobFiles, summary: JobSummary, listener: ProgressListener) -> None:
-    """Scores what the job has issued, and calibrates the intervals by it; alarms of drift go into
+
+def score_earlier(
+    job: JobFiles, summary: JobSummary, now: datetime, listener: ProgressListener
+) -> None:
+    """Scores what the job has issued lately, and calibrates the intervals by it; alarms of drift go into
     the summary.
 
     The caller holds the lock of the run. The forecast is out by then: what fails is a warning.
@@ -27,6 +34,7 @@ def score_earlier(job: JobFiles, summary: JobSummary, listener: ProgressListener
                 job.store,
                 data=job.data or None,
                 ledger=job.ledger,
+                since=(now - timedelta(days=SCORED_DAYS)).date(),
                 calibrate=False,
                 run_is_locked=True,
                 listener=listener,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from pathlib import Path
 
@@ -101,8 +102,8 @@ def test_each_line_of_a_log_has_the_time_and_the_run(tmp_path: Path) -> None:
 
 def test_a_log_that_cannot_be_written_costs_one_warning(tmp_path: Path) -> None:
     stream = io.StringIO()
-    (tmp_path / "file").touch()
-    log = JobLog(tmp_path / "file" / "a.log", "json", "r1", NullListener(), stream)
+    os.mkfifo(tmp_path / "pipe")  # nobody reads it
+    log = JobLog(tmp_path / "pipe", "json", "r1", NullListener(), stream)
     log.info("one")
     log.info("two")
     events = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
