@@ -134,6 +134,7 @@ def _describe(forecast: UnpublishedForecast, summary: JobSummary) -> None:
     summary.data_since = utc_text(forecast.data_since)
     summary.trained_until = text(forecast.run.trained_until)
     summary.model = forecast.files.path.resolve().name
-    summary.series = prediction.series_status()
+    summary.series = {name: count for name, count in prediction.series_status().items() if count}
+    summary.series_errors = {each.code: each.count for each in prediction.errors.by_code()}
     for finding in prediction.warnings:
         summary.add_finding(finding.to_json())

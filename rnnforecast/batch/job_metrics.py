@@ -58,7 +58,7 @@ def _metrics(state: JobState) -> Iterator[tuple[str, str, list[Sample]]]:
         if live.get("baseline_mase") is not None:
             models.append(({"model": live["baseline"]}, live["baseline_mase"]))
         yield "live_mase", "MASE of the forecasts whose values are known.", models
-    failed = float(last["retrain"] in ("failed", "stopped"))
+    failed = float(last["retrain"] == "failed")
     yield "retrain_failed", "1 if a training was due in the last run and failed.", [({}, failed)]
     places = float(len(last["not_published"]))
     yield "places_failed", "Places that the last run could not publish to.", [({}, places)]

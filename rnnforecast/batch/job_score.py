@@ -21,8 +21,8 @@ SCORED_DAYS = 100
 def score_earlier(
     job: JobFiles, summary: JobSummary, now: datetime, listener: ProgressListener
 ) -> None:
-    """Scores what the job has issued lately, and calibrates the intervals by it; alarms of drift go into
-    the summary.
+    """Scores what the job has issued lately, and calibrates the intervals by it; alarms of drift
+    go into the summary.
 
     The caller holds the lock of the run. The forecast is out by then: what fails is a warning.
     """

@@ -62,6 +62,8 @@ class JobSummary:
     """Series that ``--retry-failed`` forecast again; None if all were forecast."""
     series: dict[str, int] = field(default_factory=dict)
     """Numbers by status: model, fallback, skipped, cold_start."""
+    series_errors: dict[str, int] = field(default_factory=dict)
+    """Numbers of series by what is wrong with them; labels and reasons are in `run.json`."""
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By code: level, count, threshold and message."""
     alarms: list[str] = field(default_factory=list)
@@ -71,7 +73,7 @@ class JobSummary:
     ledger: str = ""
     """Where the forecast was recorded; "" if it was not."""
     retrain: str = ""
-    """not_due, first, promoted, kept_aside, failed, stopped, or "" if it did not come to that."""
+    """not_due, first, promoted, kept_aside, failed, or "" if it did not come to that."""
     retrain_words: str = ""
     errors: list[str] = field(default_factory=list)
 
@@ -119,7 +121,12 @@ class JobSummary:
     def finish(self) -> None:
         """Sets the end, the status and the sentence."""
         self.finished = utc_text(datetime.now(UTC))
-        warns = self.findings or self.alarms or self.retrain in ("failed", "stopped")
+        warns = (
+            self.findings
+            or self.series_errors
+            or self.alarms
+            or self.retrain in ("failed", "stopped")
+        )
         self.status = "failed" if self.exit_code else "warning" if warns else "ok"
         self.message = self._message()
 
