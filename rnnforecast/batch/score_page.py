@@ -60,6 +60,8 @@ def console_lines(result: ScoreResult) -> list[str]:
 
 def headline(result: ScoreResult) -> str:
     """The result in a sentence."""
+    if not result.issues:
+        return f"{result.ledger} has no issue of {result.run} yet: each predict adds one."
     if not result.values:
         return f"No forecast has an actual value yet: the next ones are of {result.next_actual}."
     ours, theirs = result.metrics["mase"], result.baseline_metrics["mase"]

@@ -168,6 +168,7 @@ def test_an_empty_place_is_a_ledger_without_issues(
 ) -> None:
     assert scored(rnnforecast)["issues"] == 0
     assert not Path("run.ledger").exists()
+    assert "has no issue of run yet" in Path("out/score.html").read_text(encoding="utf-8")
 
 
 def test_drift_is_an_error_on_request_with_its_day(
