@@ -32,6 +32,8 @@ class Expected:
     """Findings that it must name."""
     issues: bool = True
     """Whether a forecast goes out that no earlier night has issued."""
+    fallback: int = 0
+    """Series with a simple forecast in place of the model's."""
 
 
 NORMAL = Expected((0,))
@@ -43,7 +45,7 @@ EVENTS: dict[str, Expected] = {
     "fewer": Expected((7,), ("vanished_series",), issues=False),
     "no plan": Expected((4,), issues=False),
     "zeros": Expected((7,), ("empty_last_period",), issues=False),
-    "bad cell": Expected((0,)),
+    "bad cell": Expected((0,), fallback=1),
     "killed": Expected((-9,), issues=False),
     "clock change": NORMAL,
 }
@@ -160,10 +162,10 @@ def _local_text(ds: pd.Series) -> pd.Series:
 
 
 def _spoil(text: str) -> str:
-    """The table with a cell that is no number, in the tenth row of the first series."""
+    """The table with a cell that is no number (a letter O), in a row of the first series."""
     lines = text.split("\n")
     name, ds, _, plan = lines[10].split(",")
-    lines[10] = f"{name},{ds},#VALUE!,{plan}"
+    lines[10] = f"{name},{ds},12O.5,{plan}"
     return "\n".join(lines)
 
 
