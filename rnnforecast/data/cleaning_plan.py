@@ -242,7 +242,13 @@ def prepare_data(
     options = {"skip_invalid_series": skip, "repair_invalid_series": repair_invalid_series}
     table = read_table(plan, source, **options)
     aligned = align_table(plan, table, **options)
-    return build_inputs(plan, aligned, horizon=horizon, required_steps=required_steps)
+    return build_inputs(
+        plan,
+        aligned,
+        horizon=horizon,
+        required_steps=required_steps,
+        required_for_all=not repair_invalid_series,
+    )
 
 
 def fit_cleaning_plan(
@@ -309,18 +315,20 @@ def build_inputs(
     *,
     horizon: int,
     required_steps: int = 0,
+    required_for_all: bool = True,
     transformed: TransformedTargets | None = None,
 ) -> CleanedData:
     """The inputs from aligned data by a fitted plan, with covariates for `horizon` steps ahead.
 
     `transformed` are the targets transformed by the same plan, if already computed. DataError if a
-    future covariate is missing in the first `required_steps` steps ahead and not to be replaced.
+    future covariate is missing in the first `required_steps` steps ahead and not to be replaced;
+    unless `required_for_all`, only if no series has them.
     """
     table, panel = aligned.table, aligned.panel
     if transformed is None:
         transformed = transform_targets(plan, panel)
     filled = plan.imputation.apply(transformed.values, transformed.target_mask, panel)
-    check_future_known(plan.features, table, panel, required_steps)
+    check_future_known(plan.features, table, panel, required_steps, for_all=required_for_all)
     return CleanedData(
         table=table,
         panel=panel,

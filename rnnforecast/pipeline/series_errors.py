@@ -10,10 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnnforecast.data.cleaning_plan import CleanedData
+from rnnforecast.data.features.checks import unknown_future_mask
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.forecast_frame import Status
 from rnnforecast.pipeline.panel_statistics import last_ordinals
+from rnnforecast.pipeline.run_folder import Run
 from rnnforecast.pipeline.training_profile import MAX_ORDINAL, TrainingProfile
 from rnnforecast.spec.forecast import ForecastSpec
 from rnnforecast.types import Bools, Floats, Ints
@@ -66,7 +68,7 @@ class SeriesErrors:
 
     def mark(self, mask: Bools, code: str, reason: str) -> None:
         """Gives the items of `mask` `[P, C]` this error, unless they have one already."""
-        new = mask & ~self.mask
+        new = np.broadcast_to(mask, self.code.shape) & ~self.mask
         self.code[new], self.reason[new] = code, reason
 
     def reasons(self, mask: Bools) -> dict[str, str]:
@@ -104,10 +106,9 @@ class SeriesErrors:
         )
 
 
-def find_series_errors(
-    cleaned: CleanedData, profile: TrainingProfile, horizon: int
-) -> SeriesErrors:
-    """What is wrong with the series before they are forecast; `horizon` is the trained one."""
+def find_series_errors(run: Run, cleaned: CleanedData, steps: int) -> SeriesErrors:
+    """What is wrong with the series before they are forecast for `steps` ahead."""
+    profile, horizon = run.profile, run.config.horizon
     panel, every = cleaned.panel, cleaned.changes.series
     places = table_places(cleaned)
     is_left_out = (every["error_code"] != "").to_numpy(copy=True)
@@ -120,6 +121,9 @@ def find_series_errors(
         np.repeat(reasons[:, None], shape[1], axis=1),
         every.loc[is_left_out, ["label", "error_code", "skipped"]],
     )
+    unknown = unknown_future_mask(run.plan.features, cleaned.table, panel, steps)
+    names = join_names(list(run.plan.features.future_columns))
+    found.mark(unknown[:, None], "unknown_covariates", f"{names} not known at steps to forecast")
     begins = panel.offsets[:-1]
     count = np.add.reduceat(panel.observed_mask.astype(np.int64), begins)  # [P, C]
     known = np.logical_or.reduceat(cleaned.target_mask, begins)

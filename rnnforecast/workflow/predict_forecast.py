@@ -177,7 +177,9 @@ def _read_data(
     table = read_table(run.plan, source, repair_invalid_series=True)
     data = BacktestData.align(run.plan, table, repair_invalid_series=True)
     aligned = data.known_before(_steps_before_origin(data.panel, origin)).aligned
-    return build_inputs(run.plan, aligned, horizon=horizon, required_steps=steps)
+    return build_inputs(
+        run.plan, aligned, horizon=horizon, required_steps=steps, required_for_all=False
+    )
 
 
 def _is_in_sample(run: Run, panel: Panel) -> bool:

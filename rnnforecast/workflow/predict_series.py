@@ -49,7 +49,7 @@ def forecast_series(run: Run, cleaned: CleanedData, steps: int) -> SeriesForecas
     Raises DataError if it is ``fail`` and the model cannot forecast a series.
     """
     panel, levels, bounds, spec = cleaned.panel, run.levels, run.plan.bounds, run.spec.forecast
-    errors = find_series_errors(cleaned, run.profile, run.config.horizon)
+    errors = find_series_errors(run, cleaned, steps)
     postprocessing = replace(
         run.postprocessing, quantiles=levels.computed, bounds=bounds.without_rounding()
     )

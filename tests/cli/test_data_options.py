@@ -93,6 +93,15 @@ def test_a_covariate_that_is_not_known_far_enough_is_an_error_with_series_and_da
     assert "series 'a': promo not known at 3 of the steps" in result.stderr
     assert "from 2024-03-05 to 2024-03-07" in result.stderr
     assert not Path("f.csv").exists()
+    part = shop()
+    last = part.groupby("unique_id").cumcount(ascending=False) < 3
+    part.loc[last & (part["unique_id"] == "b"), "promo"] = np.nan
+    part.to_csv("part.csv", index=False)
+    result = rnnforecast("predict", "run", "--data", "part.csv", "-o", "f.csv")
+    assert result.exit_code == 0, result.stderr
+    assert "(unknown_covariates): b" in result.stderr
+    found = pd.read_csv("f.csv").groupby("unique_id")["status"].unique().map(list)
+    assert found.to_dict() == {"a": ["model"], "b": ["fallback"]}
 
 
 def test_or_a_rule_stands_in(given: Run, train: Run, rnnforecast: Run) -> None:
@@ -314,7 +323,7 @@ def test_counts_stay_whole_and_not_below_zero(
     assert (numbers == np.round(numbers)).all()
     assert train("forecast.whole_numbers=false").exit_code == 0
     rnnforecast("predict", "run", "-o", "f.csv")
-    numbers = pd.read_csv("f.csv").drop(columns=["unique_id", "ds"]).to_numpy()
+    numbers = pd.read_csv("f.csv").filter(regex=r"yhat|q0").to_numpy()
     assert (numbers != np.round(numbers)).any()
 
 

@@ -61,12 +61,28 @@ def check_static(group: CovariateGroup, table: Table, panel: Panel) -> None:
         raise DataError(*problems)
 
 
-def check_future_known(plan: FeaturePlan, table: Table, panel: Panel, required_steps: int) -> None:
+def check_future_known(
+    plan: FeaturePlan, table: Table, panel: Panel, required_steps: int, *, for_all: bool = True
+) -> None:
     """DataError for series without a future covariate at some of the first `required_steps` steps
-    ahead, unless the spec replaces missing values."""
+    ahead, unless the spec replaces missing values; unless `for_all`, only if no series has all."""
+    if not for_all and not unknown_future_mask(plan, table, panel, required_steps).all():
+        return
     problems = unknown_future_problems(plan, table, panel, required_steps)
     if problems:
         raise DataError(*problems)
+
+
+def unknown_future_mask(
+    plan: FeaturePlan, table: Table, panel: Panel, required_steps: int
+) -> Bools:
+    """[S] the series of `check_future_known`."""
+    mask = np.zeros(panel.n_series, dtype=np.bool_)
+    names = plan.future_columns
+    if names and required_steps and plan.spec.missing_future == "error":
+        rows, blank = _unknown_ahead(table, panel, names, required_steps)
+        mask[rows.series[blank.any(axis=1)]] = True
+    return mask
 
 
 def unknown_future_problems(
