@@ -147,6 +147,8 @@ def train(
         if trained.interrupted:
             text = f"the best weights so far are in {trained.folder}; continue with --resume"
             raise should_stop.stopped(text)
+        if should_stop():
+            console.warning("the training was complete when the signal came: the run is written")
         if promotion is not None:
             console.info(promotion.summary())
             if fail_if_not_promoted:
