@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from rnnforecast.evaluation.verdict import Verdict
+from rnnforecast.evaluation.verdict import METRIC_LABELS, Verdict
 from rnnforecast.wording import count_of
 
 CURRENT_MODEL = "the current model"
@@ -150,11 +150,11 @@ def _decide(
         return False, "not scored", "no held-out value could be scored"
     beaten = is_worse(candidate.baseline)
     if beaten and not _replaces_drifted(current):
-        return False, "baseline", candidate.baseline.words()
+        return False, "baseline", _describe_loss(candidate.baseline)
     if current.problem:
         return True, "unreadable", f"{CURRENT_MODEL} cannot be read: {current.problem}"
     promoted, reason, words = _against_current(candidate, current, rule, margin)
-    return promoted, reason, f"{words}; {candidate.baseline.words()}" if beaten else words
+    return promoted, reason, f"{words}; {_describe_loss(candidate.baseline)}" if beaten else words
 
 
 def _replaces_drifted(current: CurrentModel) -> bool:
@@ -205,6 +205,17 @@ def is_better_by(verdict: Verdict, margin: float) -> bool:
 def is_worse(verdict: Verdict) -> bool:
     """Whether the error is higher: the whole interval, or the mean where there is no interval."""
     return (verdict.difference if math.isnan(verdict.low) else verdict.low) > 0
+
+
+def _describe_loss(verdict: Verdict) -> str:
+    """That a baseline is better, in words."""
+    if verdict.resampled:
+        return verdict.words()
+    scores = (
+        f"{METRIC_LABELS[verdict.metric]} {verdict.score:.4g} against {verdict.other_score:.4g}"
+    )
+    few = f"{verdict.series:,} series, too few for an interval"
+    return f"worse than {verdict.other} by the mean: {scores}; {few}"
 
 
 def _basis(compared: ComparedModels, margin: float) -> str:

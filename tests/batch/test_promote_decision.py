@@ -149,6 +149,10 @@ def test_without_an_interval_the_mean_decides() -> None:
     assert decision.promoted
     assert "decided by the mean" in decision.words
     assert not decide(CANDIDATE, few, PromotionRule(margin=0.21)).promoted
+    beaten = replace(verdict, other="theta", difference=0.1)
+    decision = decide(replace(CANDIDATE, baseline=beaten), few, PromotionRule())
+    assert decision.reason == "baseline"
+    assert "worse than theta by the mean" in decision.words
 
 
 def test_an_interrupted_training_is_never_promoted() -> None:
