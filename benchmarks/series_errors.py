@@ -1,7 +1,7 @@
 """Forecasts beside broken series: a share of the series is broken in ten ways, and the forecasts of
 all others must be the same bytes as without them.
 
-    python -m benchmarks.series_errors --series 10000 --broken 500
+usage: series_errors.py --series 10000 --broken 500
 
 It prints what became of the broken series, the seconds of both forecasts, and the number of others
 whose rows differ; the exit code is 1 if there are any.
