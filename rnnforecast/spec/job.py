@@ -49,7 +49,7 @@ class RetrainSpec(SpecSection):
         " it; one that does not is kept aside.",
     )
     margin: NonNegativeFloat = Field(
-        0.0, description="By how much it must be better: 0.02 is 2 % of the error."
+        0.01, description="By how much it must be better: 0.02 is 2 % of the error."
     )
 
 
