@@ -115,7 +115,7 @@ class Run:
 
         Returns:
             A row for each series, target and step: the columns of the ids, ``target`` if there are
-            several, the time, ``yhat``, and a column for each quantile.
+            several, the time, ``cutoff``, ``yhat``, a column for each quantile, and ``status``.
 
         Raises:
             DataError: the data cannot be used, or there are none.

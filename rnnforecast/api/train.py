@@ -58,7 +58,7 @@ def train(
         >>> sales = pd.DataFrame({"ds": days, "y": [10.0 + day % 7 for day in range(60)]})
         >>> run = rf.train({"window": {"horizon": 7}, "training": {"max_steps": 2}}, sales)
         >>> run.predict().columns.tolist()
-        ['ds', 'yhat', 'q0.025', 'q0.1', 'q0.5', 'q0.9', 'q0.975']
+        ['ds', 'cutoff', 'yhat', 'q0.025', 'q0.1', 'q0.5', 'q0.9', 'q0.975', 'status']
     """
     inputs = read_inputs(spec, data)  # a wrong spec is reported before anything heavy is imported
     from rnnforecast.api.run import Run, read_run
