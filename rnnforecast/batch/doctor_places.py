@@ -18,7 +18,7 @@ from rnnforecast.batch.lock_file import LockHolder
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.output.partial_names import is_abandoned, is_partial_name
 from rnnforecast.pipeline.run_folder import load_run
-from rnnforecast.pipeline.run_versions import list_versions
+from rnnforecast.pipeline.run_versions import latest_version, list_versions
 from rnnforecast.spec.load import read_spec
 
 MIN_DISK, LOW_DISK = 50 << 20, 1 << 30
@@ -70,7 +70,7 @@ def _diagnose_model(path: Path) -> Diagnosis:
         problem = error.problems[0]
         return Diagnosis("model", "error", f"{problem.where}: {problem.found}", problem.cure)
     versions = list_versions(path)
-    current = next((each for each in versions if each.is_latest), None)
+    current = latest_version(versions)
     if current is None:
         return Diagnosis("model", "ok", f"{path}: a run without versions")
     kept = f"{len(versions):,} versions" if len(versions) > 1 else "the only version"

@@ -6,7 +6,7 @@ import hashlib
 import json
 import signal
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,16 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.batch.ledger import (
-    NO_LEDGER,
     ROW_COLUMNS,
     Issue,
     IssueInfo,
-    as_utc,
     default_location,
     has_utc_timestamps,
     ledger_timestamps,
     open_ledger,
 )
 from rnnforecast.batch.lock import output_lock
+from rnnforecast.datetimes import as_utc
 from rnnforecast.errors import RnnForecastError, Stopped
 from rnnforecast.output.forecast_frame import ForecastSeries, forecast_frame
 from rnnforecast.pipeline.calibration import store_timestamp
@@ -32,6 +31,7 @@ from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import Run
 from rnnforecast.pipeline.run_versions import run_name
+from rnnforecast.spec.locations import NO_LEDGER
 from rnnforecast.workflow.predict import PredictResult, publish_forecast
 from rnnforecast.workflow.predict_forecast import Prediction
 
@@ -130,7 +130,7 @@ def record_issue(
         return None
     location = ledger or default_location(folder)
     try:
-        issue = build_issue(folder, run, prediction, as_utc(now))
+        issue = build_issue(folder, run, prediction, as_utc(now or datetime.now(UTC)))
         found = open_ledger(location)
         found.append(issue)
     except RnnForecastError as error:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from rnnforecast.spec.job import JobSpec
-from rnnforecast.spec.locations import absolute_location, is_url
-
-NO_LEDGER = "none"
-
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
-_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?!:memory:|file:)([^?]+)")
+from rnnforecast.spec.locations import (
+    NO_LEDGER,
+    absolute_location,
+    is_url,
+    sqlite_file,
+    variables_in,
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class JobFiles:
     def variables(self) -> list[str]:
         """The environment variables in the job's places."""
         texts = (*self.data, *self.out, self.ledger)
-        return list(dict.fromkeys(name for text in texts for name in _VARIABLE.findall(text)))
+        return list(dict.fromkeys(name for text in texts for name in variables_in(text)))
 
 
 def find_job_files(file: Path, settings: JobSpec) -> JobFiles:
@@ -89,11 +89,9 @@ def beside(store: Path, suffix: str) -> Path:
 
 def local_path(place: str) -> Path | None:
     """The path of a place on this machine, SQLite's files included; None for others."""
-    if place == NO_LEDGER or "${" in place:
+    if place == NO_LEDGER or variables_in(place):
         return None
-    if found := _SQLITE.match(place):
-        return Path(found[1])
-    return None if is_url(place) else Path(place)
+    return sqlite_file(place) if is_url(place) else Path(place)
 
 
 def _absolute(folder: Path, place: str) -> str:

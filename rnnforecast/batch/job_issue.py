@@ -7,9 +7,10 @@ from datetime import datetime
 
 from rnnforecast.batch.issue import record_issue
 from rnnforecast.batch.job_files import JobFiles
-from rnnforecast.batch.job_summary import JobSummary, read_state, utc_text
+from rnnforecast.batch.job_summary import JobSummary, read_state
 from rnnforecast.batch.lock import output_lock
 from rnnforecast.data.time.format import format_timestamp
+from rnnforecast.datetimes import format_utc
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.pipeline.checks.context import PreviousForecast
 from rnnforecast.pipeline.checks.run_checks import CheckOptions
@@ -131,7 +132,7 @@ def _describe(forecast: UnpublishedForecast, summary: JobSummary) -> None:
     summary.first_timestamp = text(timestamps[:, 1].min())
     summary.last_timestamp = text(timestamps[:, -1].max())
     summary.data_sha256 = prediction.data_sha256
-    summary.data_since = utc_text(forecast.data_since)
+    summary.data_since = format_utc(forecast.data_since)
     summary.trained_until = text(forecast.run.trained_until)
     summary.model = forecast.files.path.resolve().name
     summary.series = {name: count for name, count in prediction.series_status().items() if count}

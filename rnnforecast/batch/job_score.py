@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from rnnforecast.batch.job_files import NO_LEDGER, JobFiles
+from rnnforecast.batch.job_files import JobFiles
 from rnnforecast.batch.job_summary import JobSummary
 from rnnforecast.batch.score import ScoreResult, describe_alarm, score
 from rnnforecast.batch.score_output import write_score
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.pipeline.progress import ProgressListener
+from rnnforecast.spec.locations import NO_LEDGER
 from rnnforecast.workflow.calibrate import calibrate
 
 SCORED_DAYS = 100

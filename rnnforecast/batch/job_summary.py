@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from rnnforecast.datetimes import format_utc
 from rnnforecast.errors import RnnForecastError, exit_code_of
 from rnnforecast.output.json_files import to_json_types, write_json
 
@@ -120,7 +121,7 @@ class JobSummary:
 
     def finish(self) -> None:
         """Sets the end, the status and the sentence."""
-        self.finished = utc_text(datetime.now(UTC))
+        self.finished = format_utc(datetime.now(UTC))
         warns = (
             self.findings
             or self.series_errors
@@ -149,12 +150,7 @@ def new_summary(job: str) -> JobSummary:
     """The summary of a run that starts now."""
     now = datetime.now(UTC)
     run_id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-    return JobSummary(job=job, run_id=run_id, started=utc_text(now))
-
-
-def utc_text(moment: datetime) -> str:
-    """A moment as ISO 8601 in UTC, to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return JobSummary(job=job, run_id=run_id, started=format_utc(now))
 
 
 @dataclass

@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -42,9 +42,6 @@ ROW_COLUMNS = ("unique_id", "target", "ds", "cutoff", "step", "yhat", "status")
 LEDGER_COLUMNS = (*ISSUE_COLUMNS, *ROW_COLUMNS)
 LEDGER_KEY = ("issue_id", "unique_id", "target", "ds")
 """The columns that no two rows have in common."""
-
-NO_LEDGER = "none"
-"""The location that stands for no ledger."""
 
 
 @dataclass(frozen=True)
@@ -151,13 +148,6 @@ def _utc_shift(panel: Panel) -> np.timedelta64:
     sign, hours, minutes, seconds = found.groups(default="0")
     shift = timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds))
     return np.timedelta64(shift if sign == "+" else -shift, "us")
-
-
-def as_utc(moment: datetime | None) -> datetime:
-    """The time in UTC with whole microseconds; now for None, and UTC without a time zone."""
-    if moment is None:
-        return datetime.now(UTC)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def missing_columns(columns: Sequence[str]) -> list[str]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,14 +20,14 @@ from rnnforecast.batch.ledger import (
     Issue,
     IssueInfo,
     LedgerListing,
-    as_utc,
     missing_columns,
 )
 from rnnforecast.data.io.database import Database, open_database, with_retries
+from rnnforecast.datetimes import as_utc
 from rnnforecast.errors import DataError, OutputError, Problem
 from rnnforecast.output.sql_table import upsert
 from rnnforecast.pipeline.evaluation_table import quantile_level
-from rnnforecast.spec.locations import mask_url
+from rnnforecast.spec.locations import mask_url, sqlite_file
 from rnnforecast.wording import join_names
 
 if TYPE_CHECKING:
@@ -68,7 +67,8 @@ class SqlLedger:
 
     def issues(self, since: date | None = None) -> LedgerListing:
         """See `Ledger.issues`."""
-        if self._is_missing_file():
+        file = sqlite_file(self.url)
+        if file is not None and not file.exists():
             return LedgerListing(())
         with (
             open_database(self.url) as database,
@@ -110,19 +110,6 @@ class SqlLedger:
             found = f"the table {name} has no rows of the issue {issue_id}"
             raise DataError(Problem(self.location, found, "issue the forecast again"))
         return pd.concat(parts, ignore_index=True)
-
-    def _is_missing_file(self) -> bool:
-        """Whether this is a file of SQLite that is not there yet."""
-        from sqlalchemy import make_url
-        from sqlalchemy.exc import ArgumentError
-
-        try:
-            parsed = make_url(self.url)
-        except ArgumentError:
-            return False
-        path = parsed.database or ""
-        is_file = parsed.drivername.startswith("sqlite") and path and not path.startswith(":")
-        return bool(is_file) and "$" not in path and not Path(path).exists()
 
 
 def _issues_table(table: str) -> str:
@@ -185,7 +172,7 @@ def _read_infos(
 def _as_time(value: Any) -> datetime:
     """A time of the database, which SQLite has as text."""
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    return as_utc(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
+    return as_utc(moment)
 
 
 def _frame(rows: Sequence[Any], names: Sequence[str]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rnnforecast.datetimes import format_utc
 from rnnforecast.output.partial_names import process_start
 
 MAX_RECORD_BYTES = 4096
@@ -43,7 +44,7 @@ class LockHolder:
     @classmethod
     def this_process(cls, action: str, *, by_record: bool = False) -> LockHolder:
         """This process, from now on."""
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = format_utc(datetime.now(UTC))
         pid = os.getpid()
         start = process_start(pid)
         return cls(pid, socket.gethostname(), _user_name(), now, action, start, by_record)

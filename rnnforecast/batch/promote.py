@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from rnnforecast.batch.promote_decision import (
 )
 from rnnforecast.batch.promote_live import LiveForecasts, score_issued
 from rnnforecast.data.time.format import format_timestamp
+from rnnforecast.datetimes import as_utc
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.evaluation.verdict import Verdict, compare_forecasts
 from rnnforecast.output.json_files import write_json
@@ -36,6 +37,7 @@ from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.pipeline.run_versions import (
     RunVersion,
+    latest_version,
     list_versions,
     promote_candidate,
     run_name,
@@ -114,7 +116,7 @@ def train_candidate(
     Raises what `workflow.train.train` raises.
     """
     listener = listener or NullListener()
-    now = now.replace(tzinfo=UTC) if now.tzinfo is None else now
+    now = as_utc(now)
     known = None if alarms is None else tuple(alarms)
     live = LiveForecasts(run_name(store), ledger or default_location(store), known, listener)
     # an interrupted training that was not to be kept decides nothing
@@ -123,7 +125,7 @@ def train_candidate(
 
     def compare_and_record(folder: Path, candidate: TrainedRun) -> None:
         nonlocal decision, previous
-        previous = next((each for each in list_versions(store) if each.is_latest), None)
+        previous = latest_version(list_versions(store))
         current = None
         if previous is not None:
             current = _current_model(previous, candidate, live, now)

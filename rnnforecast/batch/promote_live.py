@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.batch.issue import id_of_run
-from rnnforecast.batch.ledger import NO_LEDGER, Ledger, open_ledger, panel_timestamps
+from rnnforecast.batch.ledger import Ledger, open_ledger, panel_timestamps
 from rnnforecast.batch.promote_decision import LiveRecord
 from rnnforecast.batch.score import score_ledger
 from rnnforecast.batch.score_drift import drift_alarms
@@ -18,6 +18,7 @@ from rnnforecast.data.panel.panel import Panel
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.spec.locations import NO_LEDGER
 from rnnforecast.workflow.compare import KEYS
 
 OF_THE_MODEL = ("model", "cold_start")

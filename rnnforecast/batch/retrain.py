@@ -19,10 +19,11 @@ from rnnforecast.batch.promote import (
     train_candidate,
 )
 from rnnforecast.batch.promote_decision import PromotionRule, describe_age
+from rnnforecast.datetimes import as_utc
 from rnnforecast.errors import RnnForecastError, RunFolderError
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import STATE_FILE, load_run
-from rnnforecast.pipeline.run_versions import RunVersion, is_store, list_versions
+from rnnforecast.pipeline.run_versions import RunVersion, is_store, latest_version, list_versions
 from rnnforecast.wording import join_names
 
 DueReason = Literal["no_model", "unreadable", "alarm", "age"]
@@ -112,7 +113,7 @@ def find_due_reason(
 ) -> tuple[DueReason | None, str]:
     """Why a training of the model in `store` is due, None if it is not, and the same in words."""
     versions = list_versions(store)
-    current = next((each for each in versions if each.is_latest), None)
+    current = latest_version(versions)
     if current is None and (not store.exists() or is_store(store)):
         return "no_model", "there is no model yet"
     try:
@@ -120,7 +121,7 @@ def find_due_reason(
     except RunFolderError as error:
         return "unreadable", f"the current model cannot be read: {error.problems[0].found}"
     trained_at = current.trained_at if current is not None else _modified_at(store)
-    now = now.replace(tzinfo=UTC) if now.tzinfo is None else now
+    now = as_utc(now)
     age = now - trained_at
     reason: DueReason | None = None
     words = f"the current model is {describe_age(age)} old"

@@ -9,17 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
-"""Units of a duration."""
-
-
-def parse_duration(text: object) -> float:
-    """Seconds of a duration such as ``30s``, ``10m``, ``2h`` or ``90``."""
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smh]?)", str(text).strip())
-    if found is None:
-        raise typer.BadParameter(f"{text!r} is not a duration such as 30s, 10m, 2h or 90 (seconds)")
-    return float(found[1]) * SECONDS[found[2]]
-
+from rnnforecast.datetimes import parse_duration
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="The YAML spec.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder that train wrote.")]
@@ -28,6 +18,14 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec: section.key=value."),
 ]
+
+
+def parse_seconds(text: object) -> float:
+    """Seconds of a duration such as ``30s``, ``10m``, ``2h`` or ``90``."""
+    try:
+        return parse_duration(str(text), "s").total_seconds()
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def parse_time(text: object) -> datetime:
@@ -71,7 +69,7 @@ def _wait_option(default: str) -> Any:
     return typer.Option(
         "--wait",
         metavar="TIME",
-        parser=parse_duration,
+        parser=parse_seconds,
         show_default=default,
         help="Wait this long (30s, 10m, 2h) for another process that has the lock.",
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rnnforecast.datetimes import parse_duration
 from rnnforecast.errors import Problem, UsageError, WorseThanBaseline
 
 if TYPE_CHECKING:
@@ -82,8 +83,6 @@ def promotion_rule(
 def _parse_max_age(text: str | None) -> timedelta | None:
     if text is None:
         return None
-    from rnnforecast.spec.types import parse_duration
-
     try:
         return parse_duration(text)
     except ValueError as error:

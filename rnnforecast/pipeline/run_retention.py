@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from rnnforecast.datetimes import as_utc
 from rnnforecast.output.atomic_folders import discard_folder
 from rnnforecast.output.ownership import foreign_content
 from rnnforecast.output.partial_names import sweep_folder
-from rnnforecast.pipeline.run_versions import as_utc, list_versions
+from rnnforecast.pipeline.run_versions import latest_version, list_versions
 
 MAX_DAYS = 200_000
 """More days are as many as all."""
@@ -28,7 +29,7 @@ def prune(
     """
     sweep_folder(path)
     versions = list_versions(path)
-    latest = next((each for each in versions if each.is_latest), None)
+    latest = latest_version(versions)
     if latest is None or (keep is None and keep_days is None):
         return []
     used = [each for each in versions if not each.is_candidate and each.order <= latest.order]

@@ -19,12 +19,13 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rnnforecast.datetimes import as_utc
 from rnnforecast.errors import Problem, RunFolderError, UsageError
 from rnnforecast.output.atomic_files import fsync_folder
 from rnnforecast.output.atomic_folders import atomic_folder
@@ -135,6 +136,11 @@ def list_versions(path: Path) -> list[RunVersion]:
     return sorted(found, key=lambda each: (each.order, each.is_candidate))
 
 
+def latest_version(versions: Iterable[RunVersion]) -> RunVersion | None:
+    """The version in use, of those of a store; None if it is none of them."""
+    return next((each for each in versions if each.is_latest), None)
+
+
 @contextmanager
 def new_version(
     path: Path, now: datetime, *, publish: bool = True, force: bool = False
@@ -221,7 +227,7 @@ def rollback(path: Path, version: str | None = None) -> RunVersion:
     check_store(path)
     versions = list_versions(path)
     if version is None:
-        latest = next((each for each in versions if each.is_latest), None)
+        latest = latest_version(versions)
         earlier = [
             each
             for each in versions
@@ -258,11 +264,6 @@ def _free_name(path: Path, now: datetime, suffix: str) -> str:
         number += 1
         name = f"{stem}-{number}{suffix}"
     return name
-
-
-def as_utc(now: datetime) -> datetime:
-    """A time in UTC; one without a time zone is in UTC."""
-    return now.replace(tzinfo=UTC) if now.tzinfo is None else now.astimezone(UTC)
 
 
 def _parse_time(text: str) -> datetime | None:

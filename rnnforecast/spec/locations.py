@@ -23,9 +23,13 @@ DATABASES = frozenset(
 )
 """Schemes of SQLAlchemy's URLs; a scheme with a driver, such as mysql+pymysql, is one, too."""
 
+NO_LEDGER = "none"
+"""The location that stands for no ledger of issued forecasts."""
+
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?:://|::\S*://)|\$\{\w+\}")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9.-]*)(\+\w+)?://")
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?!:memory:|file:)([^?]+)")
 _RELATIVE_DATABASE = re.compile(r"((?:sqlite|duckdb)(?:\+\w+)?:///)(?!/|:memory:|file:|\$)(.+)")
 _PASSWORD = re.compile(r"(://[^/?#:@]*:)((?!\$\{\w+\}@)[^/?#]*)(@)")
 _DATABASE_PASSWORD = re.compile(r"(://[^/?#:@]*:)((?!\$\{\w+\}@).*)(@)")
@@ -82,6 +86,18 @@ def is_database(item: str) -> bool:
     return found is not None and (found[1].lower() in DATABASES or found[2] is not None)
 
 
+def sqlite_file(item: str) -> Path | None:
+    """The file of a URL of SQLite; None for other databases, those in memory, and for a name with a
+    variable."""
+    found = _SQLITE.match(item)
+    return None if found is None or variables_in(found[1]) else Path(found[1])
+
+
+def variables_in(item: str) -> list[str]:
+    """The names of the environment variables in a location."""
+    return _VARIABLE.findall(item)
+
+
 def names_table(item: str) -> bool:
     """Whether the URL of a database ends in the name of a table: ``…?table=daily``."""
     return re.search(r"[?&]table=[^&]", item) is not None
@@ -108,7 +124,7 @@ def expand_url(item: str, error: type[RnnForecastError] = DataError) -> Expanded
     stay. Raises `error` for variables that are not set, and for values that are no URL.
     """
     name, secrets = mask_url(item), dict(_written_secrets(item))
-    missing = [each for each in dict.fromkeys(_VARIABLE.findall(item)) if each not in os.environ]
+    missing = [each for each in dict.fromkeys(variables_in(item)) if each not in os.environ]
     if missing:
         cure = "set it where the command runs, or name another"
         problems = (Problem(name, f"the variable {each} is not set", cure) for each in missing)

@@ -6,7 +6,6 @@ A string in the metadata of an ``Annotated`` type describes the accepted values.
 
 from __future__ import annotations
 
-import re
 import types
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +23,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
+from rnnforecast.datetimes import parse_duration
 from rnnforecast.registry import (
     BACKBONES,
     BASE_FORECASTS,
@@ -98,30 +98,14 @@ def _unescape_tab(value: object) -> object:
     return "\t" if value == "\\t" else value
 
 
-_DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-
-def parse_duration(value: object) -> timedelta:
-    """The time of a text such as ``45s``, ``10m``, ``2h``, ``7d`` or ``1w``; 0 needs no unit.
-
-    Raises ValueError.
-    """
-    if isinstance(value, timedelta):
-        return value
-    text = str(value).strip().lower()
-    if text == "0":
-        return timedelta(0)
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise ValueError(f"expected a time such as 45s, 10m, 2h or 7d, found '{text[:60]}'")
-    return timedelta(seconds=float(found[1]) * _SECONDS[found[2]])
+def _parse_duration(value: object) -> timedelta:
+    return value if isinstance(value, timedelta) else parse_duration(str(value))
 
 
 Auto = Literal["auto"]
 Duration = Annotated[
     timedelta,
-    BeforeValidator(parse_duration, json_schema_input_type=str),
+    BeforeValidator(_parse_duration, json_schema_input_type=str),
     "a time such as 45s, 10m, 2h or 7d",
 ]
 Bool = Annotated[bool, Field(strict=True), BeforeValidator(_parse_bool), "true or false"]

@@ -56,6 +56,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"clean.missing": {"y": "zero"}, "clean.irregular": "interpolate"},
         {"clean.irregular": "snap"},
     ),
+    ("data.query", {"data.query": "SELECT 1"}, {"data.path": "sqlite:///sales.db"}),
     ("clean.end", {"clean.end": "latest", "clean.irregular": "keep"}, {"clean.end": "each"}),
     ("clean.start", {"clean.start": "earliest", "clean.irregular": "keep"},
      {"clean.start": "auto"}),

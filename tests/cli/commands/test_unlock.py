@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from rnnforecast.batch.lock import lock_path, output_lock
-from rnnforecast.cli.options import parse_duration
+from rnnforecast.cli.options import parse_seconds
 
 Run = Callable[..., Any]
 
@@ -37,13 +37,13 @@ def test_a_stale_lock_is_removed_and_a_held_one_is_not(rnnforecast: Run) -> None
     ("text", "seconds"), [("30s", 30), ("10m", 600), ("2h", 7200), ("90", 90), ("0.5 m", 30)]
 )
 def test_a_duration_is_a_number_with_a_unit(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
+    assert parse_seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "10x", "-1", "nan", "1e9", "m"])
 def test_other_durations_are_refused(rnnforecast: Run, text: str) -> None:
     with pytest.raises(typer.BadParameter):
-        parse_duration(text)
+        parse_seconds(text)
     assert rnnforecast("predict", "run", f"--wait={text}").exit_code == 2
 
 
