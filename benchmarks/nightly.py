@@ -34,8 +34,8 @@ import pyarrow.dataset
 from nightly_page import write_page
 from nightly_world import HORIZON, SPEC, Quarter
 
-from rnnforecast.batch.job import JobOptions, run_job
-from rnnforecast.batch.job_files import find_job_files
+from rnnforecast.batch.job.files import find_job_files
+from rnnforecast.batch.job.run_job import JobOptions, run_job
 from rnnforecast.pipeline.run_versions import resolve_run
 from rnnforecast.spec.load_job import read_job
 

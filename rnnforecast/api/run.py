@@ -31,7 +31,7 @@ from rnnforecast.workflow.train import save_trained
 from rnnforecast.workflow.train_output import HOLDOUT_FILE, METRICS_FILE, TrainedRun
 
 if TYPE_CHECKING:
-    from rnnforecast.batch.score import ScoreResult
+    from rnnforecast.batch.score.score import ScoreResult
     from rnnforecast.data.io.frame_source import DataSource
     from rnnforecast.data.panel.panel import Panel
     from rnnforecast.output.line_plots import LineFigure
@@ -189,7 +189,7 @@ class Run:
             DataError: the data or the ledger cannot be read.
             UsageError: the run is in memory only.
         """
-        from rnnforecast.batch.score import score
+        from rnnforecast.batch.score.score import score
 
         if self.folder is None:
             found = "a run in memory has issued nothing"

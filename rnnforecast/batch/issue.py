@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.batch.ledger import (
+from rnnforecast.batch.ledger.ledger import (
     ROW_COLUMNS,
     Issue,
     IssueInfo,

@@ -11,8 +11,8 @@ from rnnforecast.datetimes import parse_duration
 from rnnforecast.errors import Problem, UsageError, WorseThanBaseline
 
 if TYPE_CHECKING:
-    from rnnforecast.batch.promote import PromotionResult
-    from rnnforecast.batch.promote_decision import PromotionRule
+    from rnnforecast.batch.promotion.candidate import PromotionResult
+    from rnnforecast.batch.promotion.decision import PromotionRule
 
 BETTER = "better"
 DEFAULT_MARGIN = 0.01
@@ -75,7 +75,7 @@ def promotion_rule(
         return None
     if promote_if != BETTER:
         raise UsageError(Problem(f"--promote-if {promote_if}", f"expected {BETTER}"))
-    from rnnforecast.batch.promote_decision import PromotionRule
+    from rnnforecast.batch.promotion.decision import PromotionRule
 
     return PromotionRule(DEFAULT_MARGIN if margin is None else margin, _parse_max_age(max_age))
 

@@ -31,7 +31,7 @@ JOB = "spec: spec.yaml\nrun: store\nout: [night, night.csv]\nscore: false\n"
 MODULES = (
     "rnnforecast.cli.app",
     "rnnforecast.batch.issue",
-    "rnnforecast.batch.job",
+    "rnnforecast.batch.job.run_job",
     "rnnforecast.output.plot_style",
     "rnnforecast.pipeline.series_plots",
     "rnnforecast.workflow.predict",

@@ -28,8 +28,8 @@ def cron(
     """
     console = ConsoleListener()
     with handle_errors(console):
-        from rnnforecast.batch import schedule as schedules
-        from rnnforecast.batch.job_files import find_job_files
+        from rnnforecast.batch.job import schedule as schedules
+        from rnnforecast.batch.job.files import find_job_files
         from rnnforecast.spec.load_job import read_job
 
         schedule = schedules.parse_schedule(at, user)

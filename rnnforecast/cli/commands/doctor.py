@@ -34,9 +34,9 @@ def doctor(
 
         from rich.text import Text
 
-        from rnnforecast.batch.doctor import diagnose_machine
-        from rnnforecast.batch.doctor_places import diagnose_job, diagnose_run
-        from rnnforecast.batch.job_files import find_job_files
+        from rnnforecast.batch.doctor.machine import diagnose_machine
+        from rnnforecast.batch.doctor.places import diagnose_job, diagnose_run
+        from rnnforecast.batch.job.files import find_job_files
         from rnnforecast.cli.printable import message_text
         from rnnforecast.spec.load_job import read_job
 

@@ -48,8 +48,8 @@ def run(
             raise UsageError(Problem("--log-format", found, "give plain or json"))
         settings = read_job(job)  # a wrong job is reported before anything heavy is imported
         require_stdout()
-        from rnnforecast.batch.job import JobOptions, plan_job, run_job
-        from rnnforecast.batch.job_files import find_job_files
+        from rnnforecast.batch.job.files import find_job_files
+        from rnnforecast.batch.job.run_job import JobOptions, plan_job, run_job
 
         resume_gc()
         options = JobOptions(

@@ -75,9 +75,9 @@ def score(
         if ledger == "none":
             raise UsageError(Problem("--ledger", "a score needs a ledger", "name its place"))
         from rnnforecast.batch.lock import output_lock
-        from rnnforecast.batch.score import score as run_score
-        from rnnforecast.batch.score_output import write_score
-        from rnnforecast.batch.score_page import console_lines
+        from rnnforecast.batch.score.output import write_score
+        from rnnforecast.batch.score.page import console_lines
+        from rnnforecast.batch.score.score import score as run_score
         from rnnforecast.pipeline.run_versions import run_name
 
         resume_gc()

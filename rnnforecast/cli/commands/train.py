@@ -123,7 +123,7 @@ def train(
                 retention = Retention(keep, keep_days)
                 promotion = None
                 if rule is not None:
-                    from rnnforecast.batch.promote import TrainRequest, train_candidate
+                    from rnnforecast.batch.promotion.candidate import TrainRequest, train_candidate
 
                     request = TrainRequest(spec, **given, retention=retention)
                     options |= {"now": moment, "ledger": ledger}

@@ -109,7 +109,7 @@ def test_a_stopped_run_tells_so_and_keeps_the_forecast(
     def stop(*_: object, **__: object) -> None:
         raise Stopped(number=signal.SIGTERM)
 
-    monkeypatch.setattr("rnnforecast.batch.job_issue.make_forecast", stop)
+    monkeypatch.setattr("rnnforecast.batch.job.forecast.make_forecast", stop)
     result = job(more=more)
     summary = _summary(result)
     assert result.exit_code == summary["exit_code"] == 143
@@ -125,7 +125,7 @@ def test_a_training_that_fails_after_the_forecast_is_a_warning(
     more = "out: f.csv\nhooks: {on_warning: [sh, -c, 'cat > told']}\n"
     assert job(more=more).exit_code == 0
     Path("f.csv").unlink()
-    monkeypatch.setattr("rnnforecast.batch.retrain.train_candidate", _diverge)
+    monkeypatch.setattr("rnnforecast.batch.promotion.retrain.train_candidate", _diverge)
     result = job("--now", "2999-01-01", more=f"{more}checks: {{model_age: off}}\n")
     assert result.exit_code == 0, result.stderr
     summary = _summary(result)

@@ -1,0 +1,1 @@
+"""What the command `doctor` looks at: the machine, and the places of a job or a run."""

@@ -1,0 +1,1 @@
+"""A job: forecasts that are made, checked, published, recorded and scored night after night."""

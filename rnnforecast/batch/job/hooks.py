@@ -1,0 +1,86 @@
+"""Hooks of a job: commands that learn how it ended."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from rnnforecast.batch.job.summary import JobSummary, Status
+from rnnforecast.spec.job import HooksSpec
+
+HOOKS: dict[Status, str] = {"ok": "on_success", "warning": "on_warning", "failed": "on_failure"}
+"""The key of the command, by the status of the run."""
+
+MAX_OUTPUT = 2000
+"""Characters of a command's output that are told."""
+
+
+def run_hook(hooks: HooksSpec, summary: JobSummary, folder: Path) -> str | None:
+    """Starts the command for the status of a run; returns what went wrong, None if nothing did.
+
+    The command runs in `folder` without a shell. It reads the summary from its standard input, and
+    has its main parts in its environment. After the timeout it is ended, with all that it started.
+    """
+    key = HOOKS[summary.status]
+    command: str | tuple[str, ...] = getattr(hooks, key)
+    if command == "none":
+        return None
+    try:
+        words = shlex.split(command) if isinstance(command, str) else list(command)
+    except ValueError as error:
+        return f"hooks.{key} cannot be split into words: {error}"
+    if not words:
+        return f"hooks.{key} is empty"
+    problem = _run(words, summary, folder, hooks.timeout)
+    return None if problem is None else f"hooks.{key} ({words[0]}) {problem}"
+
+
+def hook_environment(summary: JobSummary) -> dict[str, str]:
+    """The variables that a command finds besides those of the job."""
+    return {
+        "RNNFORECAST_JOB": summary.job,
+        "RNNFORECAST_RUN_ID": summary.run_id,
+        "RNNFORECAST_STATUS": summary.status,
+        "RNNFORECAST_EXIT_CODE": str(summary.exit_code),
+        "RNNFORECAST_MESSAGE": summary.message.replace("\0", ""),
+    }
+
+
+def _run(words: list[str], summary: JobSummary, folder: Path, timeout: timedelta) -> str | None:
+    """Runs a command to its end; returns what went wrong."""
+    try:
+        process = subprocess.Popen(
+            words,
+            cwd=folder,
+            env={**os.environ, **hook_environment(summary)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        return f"cannot be started: {getattr(error, 'strerror', None) or error}"
+    text = (summary.to_line() + "\n").encode("utf-8", "backslashreplace")
+    try:
+        output, _ = process.communicate(text, timeout=timeout.total_seconds())
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        process.wait()
+        return f"was ended after {timeout.total_seconds():g} s"
+    finally:
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+    if process.returncode == 0:
+        return None
+    shown = output.decode("utf-8", "replace").strip()[-MAX_OUTPUT:]
+    how = f"ended with {process.returncode}"
+    return f"{how}: {shown}" if shown else how

@@ -1,0 +1,110 @@
+"""The trainings of a job: the first model before the forecast, and a new one after it, when due."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import datetime
+
+from rnnforecast.batch.job.files import JobFiles
+from rnnforecast.batch.job.log import JobLog
+from rnnforecast.batch.job.summary import JobSummary
+from rnnforecast.batch.promotion.candidate import TrainRequest
+from rnnforecast.batch.promotion.decision import PromotionRule
+from rnnforecast.batch.promotion.retrain import (
+    DueReason,
+    RetrainOutcome,
+    RetrainPolicy,
+    find_due_reason,
+    retrain_if_due,
+)
+from rnnforecast.errors import OutputError, Problem, RunFolderError
+from rnnforecast.pipeline.run_retention import prune
+from rnnforecast.spec.yaml_source import dump_value
+
+NOTHING_TO_FORECAST_WITH: tuple[DueReason, ...] = ("no_model", "unreadable")
+
+
+def find_due(job: JobFiles, now: datetime) -> tuple[DueReason | None, str]:
+    """Why a training is due before the forecast or after it, None if it is not, and in words."""
+    return find_due_reason(job.store, _policy(job), now)
+
+
+def train_if_missing(job: JobFiles, summary: JobSummary, now: datetime, log: JobLog) -> None:
+    """Trains a model if there is none to forecast with; raises what ended the training."""
+    due, words = find_due(job, now)
+    if due not in NOTHING_TO_FORECAST_WITH:
+        return
+    log.info(f"training before the forecast: {words}")
+    with summary.timed("train"):
+        outcome = _train(job, now, log)
+        if outcome.error is not None:
+            raise outcome.error
+        if not outcome.promoted:
+            cure = "look into promotion.json of the version"
+            raise RunFolderError(Problem(str(job.store), outcome.words, cure))
+    summary.retrain = "first" if due == "no_model" else "promoted"
+    summary.retrain_words = outcome.words
+    log.info(outcome.words)
+
+
+def retrain(job: JobFiles, summary: JobSummary, now: datetime, log: JobLog) -> None:
+    """Trains a new model if one is due, and deletes versions that are not to be kept.
+
+    The forecast is out by then: what fails here is a warning.
+    """
+    if not summary.retrain:
+        with summary.timed("retrain"):
+            _retrain(job, summary, now, log)
+    settings = job.settings
+    keep = None if settings.keep == "all" else settings.keep
+    keep_days = None if settings.keep_days == "none" else settings.keep_days
+    try:
+        if deleted := prune(job.store, now, keep=keep, keep_days=keep_days):
+            log.info(f"deleted old versions: {', '.join(deleted)}")
+    except OutputError as error:
+        log.warning(f"old versions stay: {error}")
+
+
+def _retrain(job: JobFiles, summary: JobSummary, now: datetime, log: JobLog) -> None:
+    try:
+        outcome = _train(job, now, log, tuple(summary.alarms))
+    except Exception as error:  # noqa: BLE001 - the forecast is out
+        log.error("".join(traceback.format_exception(error)))
+        summary.retrain = "failed"
+        summary.retrain_words = f"the training failed: {type(error).__name__}: {error}"
+        log.warning(summary.retrain_words)
+        return
+    summary.retrain_words = outcome.words if outcome.due else ""
+    if outcome.error is not None:
+        summary.retrain = "failed"
+        log.warning(outcome.words)
+    elif outcome.due is None:
+        summary.retrain = "not_due"
+    else:
+        summary.retrain = "promoted" if outcome.promoted else "kept_aside"
+        log.info(outcome.words)
+
+
+def _train(
+    job: JobFiles, now: datetime, log: JobLog, alarms: tuple[str, ...] = ()
+) -> RetrainOutcome:
+    changes = [f"data.path={dump_value(list(job.data))}"] if job.data else []
+    return retrain_if_due(
+        TrainRequest(job.spec, changes),
+        job.store,
+        _policy(job),
+        now=now,
+        ledger=job.ledger,
+        alarms=alarms,
+        listener=log,
+    )
+
+
+def _policy(job: JobFiles) -> RetrainPolicy:
+    settings = job.settings.retrain
+    always = settings.promote_if == "always"
+    return RetrainPolicy(
+        every=None if settings.every == "never" else settings.every,
+        on_alarm=settings.on_alarm,
+        rule=PromotionRule(margin=settings.margin, always=always),
+    )

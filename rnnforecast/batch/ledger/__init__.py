@@ -1,0 +1,1 @@
+"""Ledgers of issued forecasts: a folder of Parquet files, or a table of a database."""
