@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from rnnforecast.batch.doctor import places as doctor_places
-from rnnforecast.batch.doctor import machine as doctor
+from rnnforecast.batch.doctor import machine, places
 from rnnforecast.batch.doctor.machine import (
     Diagnosis,
     diagnose_machine,
@@ -45,8 +44,8 @@ def test_the_machine_has_versions_a_device_and_a_clock() -> None:
 
 
 def test_a_clock_before_the_installation_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "time", _Clock(0.0))
-    assert doctor._diagnose_time().level == "error"
+    monkeypatch.setattr(machine, "time", _Clock(0.0))
+    assert machine._diagnose_time().level == "error"
 
 
 class _Clock:
@@ -65,9 +64,9 @@ def test_extras_name_the_packages_that_are_missing(monkeypatch: pytest.MonkeyPat
         'no-such-package>=1; extra == "remote"',
         "pytest; extra == 'test'",
     ]
-    monkeypatch.setattr(doctor.metadata, "requires", lambda name: requirements)
+    monkeypatch.setattr(machine.metadata, "requires", lambda name: requirements)
     installed = {"sqlalchemy": "2.0", "psycopg": "3.2"}
-    monkeypatch.setattr(doctor, "_version_of", lambda name: installed.get(name, ""))
+    monkeypatch.setattr(machine, "_version_of", lambda name: installed.get(name, ""))
     assert missing_of_extras() == {"sql": [], "remote": ["no-such-package"]}
 
 
@@ -95,7 +94,7 @@ def test_a_folder_that_cannot_be_written_is_an_error(
     def refuse(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(doctor_places.tempfile, "NamedTemporaryFile", refuse)
+    monkeypatch.setattr(places.tempfile, "NamedTemporaryFile", refuse)
     found = _about(_diagnose(tmp_path), "write access")
     assert found.level == "error"
     assert "Permission denied" in found.found
@@ -119,7 +118,7 @@ def test_leftovers_of_ended_processes_are_counted(
     (tmp_path / "runs").mkdir()
     partial_path(tmp_path / "runs" / "job").mkdir()
     assert not [each for each in _diagnose(tmp_path) if each.topic == "leftovers"]
-    monkeypatch.setattr(doctor_places, "is_abandoned", lambda path: True)
+    monkeypatch.setattr(places, "is_abandoned", lambda path: True)
     assert "1 unfinished" in _about(_diagnose(tmp_path), "leftovers").found
 
 
