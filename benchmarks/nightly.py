@@ -61,7 +61,7 @@ class Night:
     """Of the findings."""
     alarms: tuple[str, ...] = ()
     retrain: str = ""
-    retrain_words: str = ""
+    retrain_message: str = ""
     model: str = ""
     """The version that made the forecast."""
     fallback: int = 0
@@ -107,7 +107,7 @@ class Simulation:
             codes=tuple(summary.findings),
             alarms=tuple(summary.alarms),
             retrain=summary.retrain,
-            retrain_words=summary.retrain_words,
+            retrain_message=summary.retrain_message,
             model=summary.model,
             fallback=summary.series.get("fallback", 0),
             seconds=time.monotonic() - start,
@@ -162,7 +162,7 @@ def _night_problems(simulation: Simulation) -> Iterator[str]:
         if night.fallback != expected.fallback:
             yield f"{name}: {night.fallback} series with a fallback, not {expected.fallback}"
         if night.retrain == "failed":
-            yield f"{name}: {night.retrain_words}"
+            yield f"{name}: {night.retrain_message}"
 
 
 def _ledger_problems(simulation: Simulation) -> Iterator[str]:
@@ -250,7 +250,7 @@ def _line(quarter: Quarter, night: Night) -> str:
     """A night as a line of the table."""
     notes = [*night.codes, *(f"alarm {name}" for name in night.alarms)]
     if night.retrain not in ("", "not_due"):
-        notes.append(f"{night.retrain}: {night.retrain_words}")
+        notes.append(f"{night.retrain}: {night.retrain_message}")
     if night.exit_code not in (0, -9):
         notes.append(night.message)
     return (

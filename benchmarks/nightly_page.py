@@ -94,7 +94,7 @@ def _is_notable(night: Night) -> bool:
 
 def _row(simulation: Simulation, night: Night) -> list[str]:
     quarter = simulation.quarter
-    what = night.retrain_words if night.retrain not in ("", "not_due") else ""
+    what = night.retrain_message if night.retrain not in ("", "not_due") else ""
     if night.exit_code:
         what = night.message
     model = night.retrain.replace("_", " ") if night.retrain != "not_due" else ""

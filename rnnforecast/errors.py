@@ -125,7 +125,7 @@ class StaleInput(RnnForecastError):
 
 
 class WorseThanBaseline(RnnForecastError):
-    """Forecasts are worse than those of a baseline, which was asked to be an error."""
+    """Forecasts are worse than those of a baseline, which was requested to be an error."""
 
     exit_code = 8
 
@@ -166,7 +166,7 @@ def exit_code_of(error: BaseException) -> int:
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal has stopped the work in good order."""
+    """A signal has stopped the work."""
 
     def __init__(self, text: str = "", number: int = 2) -> None:
         """`text` says what was written and how to go on; `number` is that of the signal, SIGINT by

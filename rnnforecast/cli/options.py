@@ -48,9 +48,7 @@ Now = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Force = Annotated[
     bool,
-    typer.Option(
-        "--force", help="Replace what the output's name has now, also what others have made."
-    ),
+    typer.Option("--force", help="Replace what is at the output's path, whatever it is."),
 ]
 LedgerLocation = Annotated[
     str | None,

@@ -99,4 +99,4 @@ def check_promoted(result: PromotionResult) -> None:
     """Raises WorseThanBaseline if the new model was kept aside."""
     if not result.decision.promoted:
         cure = "look at promotion.json of the version; 'rnnforecast rollback' puts it into use"
-        raise WorseThanBaseline(Problem(str(result.version), result.decision.words, cure))
+        raise WorseThanBaseline(Problem(str(result.version), result.decision.message, cure))

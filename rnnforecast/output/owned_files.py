@@ -1,4 +1,4 @@
-"""Files named by ``-o``: which ones may be replaced, told by their content."""
+"""Files named by ``-o``: which ones may be replaced, decided by their content."""
 
 from __future__ import annotations
 

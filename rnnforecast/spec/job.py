@@ -1,4 +1,4 @@
-"""A job: what is forecast night after night, where it goes, and when a model is trained again."""
+"""The job file: what is forecast, where it is published, and when a model is trained again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `doctor` says about a job or a run: its files, folders, locks, leftovers and last nights."""
+"""What `doctor` says about a job or a run: files, folders, locks, partial files and last runs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def diagnose_job(job: JobFiles, now: datetime) -> Iterator[Diagnosis]:
     else:
         yield Diagnosis("model", "ok", f"{job.store}: none yet, the first run trains one")
     yield from _diagnose_paths(job.written())
-    yield from _diagnose_nights(job, now)
+    yield from _diagnose_last_runs(job, now)
 
 
 def diagnose_run(path: Path) -> Iterator[Diagnosis]:
@@ -160,18 +160,18 @@ def _diagnose_leftovers(folder: Path) -> Iterator[Diagnosis]:
         yield Diagnosis("leftovers", "ok", text, "the next run deletes them")
 
 
-def _diagnose_nights(job: JobFiles, now: datetime) -> Iterator[Diagnosis]:
+def _diagnose_last_runs(job: JobFiles, now: datetime) -> Iterator[Diagnosis]:
     """Lines about the last run of the job, and its last publication."""
     state = read_state(job.state)
     if not state.last:
         yield Diagnosis("last run", "ok", "none yet")
         return
-    words = f"{state.last.get('finished')}: {state.last.get('message')}"
+    message = f"{state.last.get('finished')}: {state.last.get('message')}"
     levels: dict[object, Level] = {"ok": "ok", "warning": "warning"}
     level = levels.get(state.last.get("status"), "error")
     code = state.last.get("exit_code")
     cure = "" if level == "ok" else f"see {job.log or 'what was printed'}"
-    yield Diagnosis("last run", level, f"exit code {code}, {words}", cure)
+    yield Diagnosis("last run", level, f"exit code {code}, {message}", cure)
     try:
         published = datetime.fromisoformat(str(state.last_published.get("finished")))
     except ValueError:

@@ -1,1 +1,1 @@
-"""A job: forecasts that are made, checked, published, recorded and scored night after night."""
+"""A nightly job: check, forecast, publish, record, score, and train again when it is due."""

@@ -120,7 +120,7 @@ def _publish(
 
 
 def _describe(forecast: UnpublishedForecast, summary: JobSummary) -> None:
-    """Takes over into the summary what is known of the forecast."""
+    """Fills the summary with what is known of the forecast."""
     prediction = forecast.prediction
     panel, steps = prediction.cleaned.panel, prediction.forecasts.yhat.shape[1]
     timestamps = panel.window_timestamps(panel.lengths - 1, steps + 1)  # [S, 1 + H]

@@ -1,4 +1,4 @@
-"""Hooks of a job: commands that learn how it ended."""
+"""Hooks of a job: commands that are started at its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOOKS: dict[Status, str] = {"ok": "on_success", "warning": "on_warning", "failed
 """The key of the command, by the status of the run."""
 
 MAX_OUTPUT = 2000
-"""Characters of a command's output that are told."""
+"""Characters of a command's output that a message has."""
 
 
 def run_hook(hooks: HooksSpec, summary: JobSummary, folder: Path) -> str | None:
@@ -31,13 +31,13 @@ def run_hook(hooks: HooksSpec, summary: JobSummary, folder: Path) -> str | None:
     if command == "none":
         return None
     try:
-        words = shlex.split(command) if isinstance(command, str) else list(command)
+        arguments = shlex.split(command) if isinstance(command, str) else list(command)
     except ValueError as error:
         return f"hooks.{key} cannot be split into words: {error}"
-    if not words:
+    if not arguments:
         return f"hooks.{key} is empty"
-    problem = _run(words, summary, folder, hooks.timeout)
-    return None if problem is None else f"hooks.{key} ({words[0]}) {problem}"
+    problem = _run(arguments, summary, folder, hooks.timeout)
+    return None if problem is None else f"hooks.{key} ({arguments[0]}) {problem}"
 
 
 def hook_environment(summary: JobSummary) -> dict[str, str]:
@@ -51,11 +51,11 @@ def hook_environment(summary: JobSummary) -> dict[str, str]:
     }
 
 
-def _run(words: list[str], summary: JobSummary, folder: Path, timeout: timedelta) -> str | None:
+def _run(arguments: list[str], summary: JobSummary, folder: Path, timeout: timedelta) -> str | None:
     """Runs a command to its end; returns what went wrong."""
     try:
         process = subprocess.Popen(
-            words,
+            arguments,
             cwd=folder,
             env={**os.environ, **hook_environment(summary)},
             stdin=subprocess.PIPE,

@@ -82,7 +82,7 @@ class JobLog:
 
 
 def format_line(form: Format, run_id: str, event: str, entry: dict[str, Any]) -> str:
-    """One line of the log: an object with ``time``, ``run_id`` and ``event``, or words."""
+    """One line of the log: an object with ``time``, ``run_id`` and ``event``, or plain text."""
     time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if form == "json":
         head = {"time": time, "run_id": run_id, "event": event}

@@ -81,9 +81,9 @@ class JobRun:
     def dry_run(self) -> None:
         """Says what `steps` would do, as far as this is known without writing."""
         job, summary = self.job, self.summary
-        due, words = find_due(job, self.now)
+        due, message = find_due(job, self.now)
         if due in NOTHING_TO_FORECAST_WITH:
-            self.log.info(f"would train a model from {job.spec}: {words}")
+            self.log.info(f"would train a model from {job.spec}: {message}")
         else:
             forecast = make_job_forecast(job, summary, self.now, self.log)
             if self.options.retry_failed:
@@ -91,7 +91,7 @@ class JobRun:
         self.log.info(f"would publish to {', '.join(map(mask_url, job.out))}")
         self.log.info(f"ledger: {mask_url(job.ledger)}; score: {str(job.settings.score).lower()}")
         if due not in NOTHING_TO_FORECAST_WITH:
-            self.log.info(f"would {'train again' if due else 'not train'}: {words}")
+            self.log.info(f"would {'train again' if due else 'not train'}: {message}")
 
     def _retry(self, forecast: UnpublishedForecast) -> UnpublishedForecast:
         """The forecast with the published rows of all series that have one by the model."""
@@ -102,8 +102,8 @@ class JobRun:
             self.log.warning(f"--retry-failed: all series are forecast: {error}")
             return forecast
         self.summary.retried = retried.series
-        words = f"{retried.series:,} series" if retried.series else "no series is left"
-        self.log.info(f"--retry-failed: {words}")
+        message = f"{retried.series:,} series" if retried.series else "no series is left"
+        self.log.info(f"--retry-failed: {message}")
         return retried.forecast
 
 
@@ -119,7 +119,7 @@ class JobOutcome:
 def run_job(
     job: JobFiles, options: JobOptions, *, listener: ProgressListener | None = None
 ) -> JobOutcome:
-    """Runs a job to its end, and tells it: in its log, its state, its metrics and to its hook.
+    """Runs a job to its end, and reports that in its log, state and metrics, and to its hook.
 
     Nothing is raised: an error is in the outcome. Messages go to `listener` too. A run that another
     one locks out leaves state and metrics to that one.
@@ -160,7 +160,7 @@ def plan_job(
 
 
 def _catch(steps: Callable[[], None], summary: JobSummary, log: JobLog) -> BaseException | None:
-    """Runs the steps; returns what ended them, also a signal, and tells it."""
+    """Runs the steps; returns the error or signal that ended them, which is logged."""
     try:
         steps()
     except BaseException as error:  # noqa: BLE001

@@ -75,7 +75,7 @@ class JobSummary:
     """Where the forecast was recorded; "" if it was not."""
     retrain: str = ""
     """not_due, first, promoted, kept_aside, failed, or "" if it did not come to that."""
-    retrain_words: str = ""
+    retrain_message: str = ""
     errors: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class JobSummary:
         }
 
     def add_error(self, error: BaseException) -> None:
-        """Takes over the exit code and the problems of an error that ended the run."""
+        """Adds the exit code and the problems of an error that ended the run."""
         self.exit_code = self.exit_code or exit_code_of(error)
         if isinstance(error, RnnForecastError):
             for finding in getattr(error, "findings", ()):
@@ -134,16 +134,16 @@ class JobSummary:
     def _message(self) -> str:
         if self.errors:
             more = f" (and {len(self.errors) - 1:,} more)" if len(self.errors) > 1 else ""
-            words = f"{self.errors[0]}{more}"
+            message = f"{self.errors[0]}{more}"
         else:
             counts = ", ".join(f"{number:,} {name}" for name, number in self.series.items())
             places = (
                 f"published to {', '.join(self.published)}" if self.published else "nothing new"
             )
-            words = f"{places} ({counts or 'no series'})"
+            message = f"{places} ({counts or 'no series'})"
         if self.retrain and self.retrain != "not_due":
-            words += f"; retrain: {self.retrain.replace('_', ' ')}"
-        return f"{self.job}: {words}"
+            message += f"; retrain: {self.retrain.replace('_', ' ')}"
+        return f"{self.job}: {message}"
 
 
 def new_summary(job: str) -> JobSummary:

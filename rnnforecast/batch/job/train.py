@@ -25,26 +25,26 @@ NOTHING_TO_FORECAST_WITH: tuple[DueReason, ...] = ("no_model", "unreadable")
 
 
 def find_due(job: JobFiles, now: datetime) -> tuple[DueReason | None, str]:
-    """Why a training is due before the forecast or after it, None if it is not, and in words."""
+    """Why a training is due before the forecast or after it, None if it is not, and in message."""
     return find_due_reason(job.store, _policy(job), now)
 
 
 def train_if_missing(job: JobFiles, summary: JobSummary, now: datetime, log: JobLog) -> None:
     """Trains a model if there is none to forecast with; raises what ended the training."""
-    due, words = find_due(job, now)
+    due, message = find_due(job, now)
     if due not in NOTHING_TO_FORECAST_WITH:
         return
-    log.info(f"training before the forecast: {words}")
+    log.info(f"training before the forecast: {message}")
     with summary.timed("train"):
         outcome = _train(job, now, log)
         if outcome.error is not None:
             raise outcome.error
         if not outcome.promoted:
             cure = "look into promotion.json of the version"
-            raise RunFolderError(Problem(str(job.store), outcome.words, cure))
+            raise RunFolderError(Problem(str(job.store), outcome.message, cure))
     summary.retrain = "first" if due == "no_model" else "promoted"
-    summary.retrain_words = outcome.words
-    log.info(outcome.words)
+    summary.retrain_message = outcome.message
+    log.info(outcome.message)
 
 
 def retrain(job: JobFiles, summary: JobSummary, now: datetime, log: JobLog) -> None:
@@ -71,18 +71,18 @@ def _retrain(job: JobFiles, summary: JobSummary, now: datetime, log: JobLog) -> 
     except Exception as error:  # noqa: BLE001 - the forecast is out
         log.error("".join(traceback.format_exception(error)))
         summary.retrain = "failed"
-        summary.retrain_words = f"the training failed: {type(error).__name__}: {error}"
-        log.warning(summary.retrain_words)
+        summary.retrain_message = f"the training failed: {type(error).__name__}: {error}"
+        log.warning(summary.retrain_message)
         return
-    summary.retrain_words = outcome.words if outcome.due else ""
+    summary.retrain_message = outcome.message if outcome.due else ""
     if outcome.error is not None:
         summary.retrain = "failed"
-        log.warning(outcome.words)
+        log.warning(outcome.message)
     elif outcome.due is None:
         summary.retrain = "not_due"
     else:
         summary.retrain = "promoted" if outcome.promoted else "kept_aside"
-        log.info(outcome.words)
+        log.info(outcome.message)
 
 
 def _train(

@@ -1,4 +1,4 @@
-"""The ledger: what each forecast said when it was issued, for its later comparison with actuals.
+"""The ledger: forecasts as they were issued, for a later comparison with actuals.
 
 A ledger is a folder of Parquet files (`ledger.parquet`) or a table of a database (`ledger.sql`). A
 row is a step of one series and target:

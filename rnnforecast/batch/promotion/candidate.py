@@ -85,9 +85,9 @@ class PromotionResult:
         """One line: ``2026-11-27T02-15-07Z is now the current model: …``."""
         name = self.version.name
         if self.decision.promoted:
-            return f"{name} is now the current model: {self.decision.words}"
+            return f"{name} is now the current model: {self.decision.message}"
         current = "no model" if self.previous is None else self.previous.name
-        return f"{name} is kept aside, {current} stays current: {self.decision.words}"
+        return f"{name} is kept aside, {current} stays current: {self.decision.message}"
 
 
 def train_candidate(

@@ -114,7 +114,7 @@ class Decision:
 
     promoted: bool
     reason: Reason
-    words: str
+    message: str
     """One sentence without a full stop."""
     margin: float
     """The margin that was applied."""
@@ -129,8 +129,8 @@ def decide(
 ) -> Decision:
     """Whether the new model replaces the current one, None if there is none."""
     margin = 0.0 if current is not None and _has_alarm(current) else rule.margin
-    promoted, reason, words = _decide(candidate, current, rule, margin)
-    return Decision(promoted, reason, words, margin)
+    promoted, reason, message = _decide(candidate, current, rule, margin)
+    return Decision(promoted, reason, message, margin)
 
 
 def _decide(
@@ -153,8 +153,12 @@ def _decide(
         return False, "baseline", _describe_loss(candidate.baseline)
     if current.problem:
         return True, "unreadable", f"{CURRENT_MODEL} cannot be read: {current.problem}"
-    promoted, reason, words = _against_current(candidate, current, rule, margin)
-    return promoted, reason, f"{words}; {_describe_loss(candidate.baseline)}" if beaten else words
+    promoted, reason, message = _against_current(candidate, current, rule, margin)
+    return (
+        promoted,
+        reason,
+        f"{message}; {_describe_loss(candidate.baseline)}" if beaten else message,
+    )
 
 
 def _replaces_drifted(current: CurrentModel) -> bool:
@@ -173,25 +177,29 @@ def _against_current(
     compared = current.compared
     loses = False
     if compared is not None:
-        words = f"{compared.verdict.words()}{_basis(compared, margin)}"
+        message = f"{compared.verdict.words()}{_basis(compared, margin)}"
         if is_better_by(compared.verdict, margin):
-            return True, "better", words
+            return True, "better", message
         # errors on training data cannot show that the new model is worse
         loses = is_worse(compared.verdict) and not compared.in_sample
     else:
-        words = f"it has no held-out value in common with {CURRENT_MODEL}"
+        message = f"it has no held-out value in common with {CURRENT_MODEL}"
     live = current.live
     if live is not None and live.is_scored and (compared is None or compared.in_sample):
         scores = f"MASE {candidate.mase:.4g} against {live.mase:.4g} live"
-        words = f"{words}; {scores} ({count_of(live.values, 'value')}, margin {margin:.3g})"
+        message = f"{message}; {scores} ({count_of(live.values, 'value')}, margin {margin:.3g})"
         if candidate.mase <= (1 - margin) * live.mase:
-            return True, "live", words
+            return True, "live", message
     if rule.max_age is not None and current.age >= rule.max_age and not loses:
         limit = f"at most {describe_age(rule.max_age)}"
-        return True, "age", f"{CURRENT_MODEL} is {describe_age(current.age)} old, {limit}; {words}"
+        return (
+            True,
+            "age",
+            f"{CURRENT_MODEL} is {describe_age(current.age)} old, {limit}; {message}",
+        )
     if compared is None:
-        return False, "not comparable", words
-    return False, "worse" if loses else "not shown", words
+        return False, "not comparable", message
+    return False, "worse" if loses else "not shown", message
 
 
 def is_better_by(verdict: Verdict, margin: float) -> bool:
@@ -208,7 +216,7 @@ def is_worse(verdict: Verdict) -> bool:
 
 
 def _describe_loss(verdict: Verdict) -> str:
-    """That a baseline is better, in words."""
+    """That a baseline is better, as a clause."""
     if verdict.resampled:
         return verdict.words()
     scores = (
@@ -219,7 +227,7 @@ def _describe_loss(verdict: Verdict) -> str:
 
 
 def _basis(compared: ComparedModels, margin: float) -> str:
-    """What the comparison rests on, to be appended to the words of a verdict."""
+    """What the comparison rests on, to be appended to the text of a verdict."""
     parts = [f"margin {100 * margin:.3g} %"]
     if not compared.verdict.resampled:
         parts.append("decided by the mean")

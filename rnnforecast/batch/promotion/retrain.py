@@ -1,7 +1,7 @@
 """A new model for a nightly job, when one is due: by age, by a drift alarm, or without a readable
 one.
 
-The job calls `retrain_if_due` after tonight's forecast is out, unless there is no model to forecast
+The job calls `retrain_if_due` after the forecast is published, unless there is no model to forecast
 with. A training that fails is reported, not raised: the current model stays.
 """
 
@@ -52,7 +52,7 @@ class RetrainOutcome:
 
     due: DueReason | None
     """Why a training was due; None if none was."""
-    words: str
+    message: str
     """One sentence without a full stop, for the log and the summary."""
     result: PromotionResult | None = None
     """The new version, and whether it was promoted; None if nothing was trained."""
@@ -86,9 +86,9 @@ def retrain_if_due(
         ledger, alarms: see `train_candidate`.
         should_stop: polled during training; True ends it, and nothing is promoted.
     """
-    due, words = find_due_reason(store, policy, now, alarms)
+    due, message = find_due_reason(store, policy, now, alarms)
     if due is None:
-        return RetrainOutcome(None, words)
+        return RetrainOutcome(None, message)
     rule = replace(policy.rule, replace_unreadable=True)
     try:
         result = train_candidate(
@@ -103,15 +103,15 @@ def retrain_if_due(
         )
     except RnnForecastError as error:
         return RetrainOutcome(
-            due, f"{words}; the training failed: {error.problems[0]}", error=error
+            due, f"{message}; the training failed: {error.problems[0]}", error=error
         )
-    return RetrainOutcome(due, f"{words}; {result.summary()}", result)
+    return RetrainOutcome(due, f"{message}; {result.summary()}", result)
 
 
 def find_due_reason(
     store: Path, policy: RetrainPolicy, now: datetime, alarms: Sequence[str] = ()
 ) -> tuple[DueReason | None, str]:
-    """Why a training of the model in `store` is due, None if it is not, and the same in words."""
+    """Why a training of the model in `store` is due, None if it is not; and a clause about it."""
     versions = list_versions(store)
     current = latest_version(versions)
     if current is None and (not store.exists() or is_store(store)):
@@ -124,15 +124,17 @@ def find_due_reason(
     now = as_utc(now)
     age = now - trained_at
     reason: DueReason | None = None
-    words = f"the current model is {describe_age(age)} old"
+    message = f"the current model is {describe_age(age)} old"
     if alarms and policy.on_alarm:
-        reason, words = "alarm", f"drift alarm: {join_names(alarms)}"
+        reason, message = "alarm", f"drift alarm: {join_names(alarms)}"
     elif policy.every is not None and age >= policy.every - TOLERANCE:
         reason = "age"
     if reason is not None and (next_try := _next_try(versions, trained_at, policy)) > now:
-        found = f"{words}; the last candidate was kept aside, the next is due at {next_try:%F %R}Z"
+        found = (
+            f"{message}; the last candidate was kept aside, the next is due at {next_try:%F %R}Z"
+        )
         return None, found
-    return reason, words
+    return reason, message
 
 
 def _next_try(

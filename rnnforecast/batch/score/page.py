@@ -148,7 +148,12 @@ def _models(result: ScoreResult) -> dict[str, str]:
 
 
 def _drift(found: LedgerScore) -> ReportSection:
-    charts = [chart for each in found.charts if len(each.days) > 1 for chart in _drift_charts(each)]
+    charts = [
+        chart
+        for each in found.charts
+        if len(each.days) > 1
+        for chart in _drift_charts(each, found.drift.nominal)
+    ]
     line = (
         "Each value counts once, with the latest forecast that was issued for it. The CUSUM charts "
         "add up deviations from the days before, in standard deviations; beyond a dashed line they "
@@ -160,11 +165,11 @@ def _drift(found: LedgerScore) -> ReportSection:
     return ReportSection("drift", "Drift", (line,), charts=tuple(charts))
 
 
-def _drift_charts(each: DriftChart) -> list[Chart]:
-    """The statistic, and its CUSUM chart."""
+def _drift_charts(each: DriftChart, nominal: float | None) -> list[Chart]:
+    """The statistic, and its CUSUM chart; `nominal` is that of its interval."""
     title, y_label = DRIFT_TITLES[each.statistic]
     labels = [str(day) for day in each.days]
-    levels = [0.8] if each.statistic == "coverage" else []
+    levels = [nominal] if each.statistic == "coverage" and nominal is not None else []
     chart = each.chart
     sums = {"increase": chart.upper}
     limits = [chart.threshold]
@@ -172,13 +177,13 @@ def _drift_charts(each: DriftChart) -> list[Chart]:
         sums["decrease"] = -chart.lower
         limits.append(-chart.threshold)
     raised = [labels[alarm.index] for alarm in chart.alarms]
-    words = f"alarm on {', '.join(raised)}" if raised else "no alarm"
+    message = f"alarm on {', '.join(raised)}" if raised else "no alarm"
     return [
         lines_by_origin(
             title, {each.statistic: each.values}, labels, y_label=y_label, x_label="", levels=levels
         ),
         lines_by_origin(
-            f"CUSUM of {each.statistic}: {words}",
+            f"CUSUM of {each.statistic}: {message}",
             sums,
             labels,
             y_label="standard deviations",

@@ -212,15 +212,15 @@ def score_ledger(
 
 
 def describe_alarm(alarm: DriftAlarm) -> str:
-    """An alarm in words."""
-    words = {
+    """The description of an alarm."""
+    texts = {
         ("bias", "up"): "forecasts have become higher, beside what was observed",
         ("bias", "down"): "forecasts have become lower, beside what was observed",
         ("error", "up"): "errors have become larger",
         ("coverage", "up"): "more values lie in the intervals than before",
         ("coverage", "down"): "fewer values lie in the intervals than before",
     }
-    what = words[alarm.statistic, alarm.direction]
+    what = texts[alarm.statistic, alarm.direction]
     return f"{what}: alarm on {alarm.raised}, change since about {alarm.since}"
 
 

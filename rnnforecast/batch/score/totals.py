@@ -66,8 +66,8 @@ class ScoreTotals:
         """Each metric `[G]` of a model; those in units of a target are NaN if there are several."""
         found = self._of(model, grouping).metrics()
         if len(self.panel.target_names) > 1:
-            words = ("mae", "bias", "crps", "width", "winkler")
-            return {name: x for name, x in found.items() if name.partition("_")[0] not in words}
+            in_units = ("mae", "bias", "crps", "width", "winkler")
+            return {name: x for name, x in found.items() if name.partition("_")[0] not in in_units}
         return found
 
     def windows(self, grouping: str = "all") -> Ints:

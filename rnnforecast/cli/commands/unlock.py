@@ -13,9 +13,7 @@ from rnnforecast.cli.options import Quiet, Verbose
 
 
 def unlock(
-    path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="The run or output that is said to be locked.")
-    ],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The run or output that is locked.")],
     force: Annotated[
         bool, typer.Option("--force", help="Remove the lock of a process on another host too.")
     ] = False,

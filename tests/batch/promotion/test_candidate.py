@@ -146,7 +146,7 @@ def test_on_the_data_of_its_training_the_current_model_is_favored(run: Path) -> 
     compared = record(found.version)["current"]["comparison"]
     assert compared["in_sample"]
     assert (compared["values"], compared["in_sample_values"]) == (8 * 4, 8 * 3)
-    assert "was trained on these values" in found.decision.words
+    assert "was trained on these values" in found.decision.message
 
 
 def test_what_the_current_model_issued_is_compared_in_place_of_a_new_forecast(run: Path) -> None:
@@ -171,14 +171,14 @@ def test_a_model_of_data_in_another_unit_is_kept_aside(run: Path) -> None:
     write_data(100, unit=1000.0)
     found = candidate(GOOD, 20)
     assert (found.decision.promoted, found.decision.reason) == (False, "data")
-    assert "level_shift" in found.decision.words
+    assert "level_shift" in found.decision.message
 
 
 def test_a_damaged_model_is_replaced(run: Path) -> None:
     (resolve_run(run) / "state.json").write_text("{}", encoding="utf-8")
     found = candidate(GOOD, 10)
     assert (found.decision.promoted, found.decision.reason) == (True, "unreadable")
-    assert "damaged" in found.decision.words
+    assert "damaged" in found.decision.message
     load_run(run)
 
 

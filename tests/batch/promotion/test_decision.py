@@ -71,8 +71,8 @@ def test_a_new_model_has_to_be_better_by_the_margin(
 ) -> None:
     decision = decide(CANDIDATE, current(low, high), PromotionRule(margin=0.05))
     assert (decision.promoted, decision.reason) == (promoted, reason)
-    assert "MASE" in decision.words
-    assert "margin 5 %" in decision.words
+    assert "MASE" in decision.message
+    assert "margin 5 %" in decision.message
 
 
 def test_with_a_drift_alarm_any_improvement_suffices() -> None:
@@ -88,7 +88,7 @@ def test_a_model_that_loses_against_a_baseline_never_replaces_one_that_works() -
     old = replace(current(-0.5, -0.4), age=timedelta(days=400))
     decision = decide(BEATEN, old, PromotionRule(max_age=timedelta(days=30)))
     assert (decision.promoted, decision.reason) == (False, "baseline")
-    assert "DOT" in decision.words
+    assert "DOT" in decision.message
     unscored = replace(CANDIDATE, baseline=None)
     assert decide(unscored, old, PromotionRule()).reason == "not scored"
 
@@ -108,7 +108,7 @@ def test_a_model_that_cannot_be_read_is_replaced_by_one_that_beats_the_baseline(
 def test_on_values_of_its_training_the_current_model_is_favored_and_said_to_be() -> None:
     decision = decide(CANDIDATE, current(-0.1, 0.1, in_sample=True), PromotionRule())
     assert not decision.promoted
-    assert "trained on these values" in decision.words
+    assert "trained on these values" in decision.message
     better_all_the_same = current(-0.3, -0.1, in_sample=True)
     assert decide(CANDIDATE, better_all_the_same, PromotionRule()).reason == "better"
 
@@ -120,7 +120,7 @@ def test_the_live_record_decides_where_the_windows_are_of_the_training(
     live = LiveRecord(live_mase, 300)
     decision = decide(CANDIDATE, current(0.1, 0.3, in_sample=True, live=live), PromotionRule())
     assert decision.promoted == promoted
-    assert "live" in decision.words
+    assert "live" in decision.message
     # a comparison on unseen windows comes first
     assert not decide(CANDIDATE, current(0.1, 0.3, live=live), PromotionRule()).promoted
 
@@ -147,12 +147,12 @@ def test_without_an_interval_the_mean_decides() -> None:
     few = CurrentModel("2026-11-01", timedelta(days=10), compared=replace(unknown, verdict=verdict))
     decision = decide(CANDIDATE, few, PromotionRule(margin=0.2))
     assert decision.promoted
-    assert "decided by the mean" in decision.words
+    assert "decided by the mean" in decision.message
     assert not decide(CANDIDATE, few, PromotionRule(margin=0.21)).promoted
     beaten = replace(verdict, other="theta", difference=0.1)
     decision = decide(replace(CANDIDATE, baseline=beaten), few, PromotionRule())
     assert decision.reason == "baseline"
-    assert "worse than theta by the mean" in decision.words
+    assert "worse than theta by the mean" in decision.message
 
 
 def test_an_interrupted_training_is_never_promoted() -> None:
@@ -167,14 +167,14 @@ def test_a_model_of_implausible_data_replaces_nothing() -> None:
     rule = PromotionRule(max_age=timedelta(0), replace_unreadable=True)
     decision = decide(CANDIDATE, shifted, rule)
     assert (decision.promoted, decision.reason) == (False, "data")
-    assert "1000 times the level" in decision.words
+    assert "1000 times the level" in decision.message
 
 
 def test_after_a_drift_the_better_of_two_models_is_used_even_if_a_baseline_is_better() -> None:
     alarm = LiveRecord(1.5, 300, ("error_up",))
     decision = decide(BEATEN, current(-0.5, -0.4, live=alarm), PromotionRule())
     assert (decision.promoted, decision.reason) == (True, "better")
-    assert "worse than DOT" in decision.words
+    assert "worse than DOT" in decision.message
     for unclear in (
         current(-0.5, 0.1, live=alarm),
         current(-0.5, -0.4, in_sample=True, live=alarm),

@@ -97,4 +97,4 @@ def test_a_training_that_fails_is_told_and_changes_nothing(
     found = retrain_if_due(REQUEST, store, RetrainPolicy(), now=now, alarms=["bias"])
     assert (found.due, found.promoted) == ("alarm", False)
     assert isinstance(found.error, TrainingDiverged)
-    assert "not a finite number" in found.words
+    assert "not a finite number" in found.message

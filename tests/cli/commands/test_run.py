@@ -130,7 +130,7 @@ def test_a_training_that_fails_after_the_forecast_is_a_warning(
     assert result.exit_code == 0, result.stderr
     summary = _summary(result)
     assert (summary["status"], summary["retrain"]) == ("warning", "failed")
-    assert "infinite" in summary["retrain_words"]
+    assert "infinite" in summary["retrain_message"]
     assert Path("f.csv").is_file()
     assert Path("told").is_file()
 
