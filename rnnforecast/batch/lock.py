@@ -121,7 +121,7 @@ def _acquire(
             waited = f", for more than the {wait:g} s of --wait" if wait else ""
             if isinstance(held, LockHolder) and held.is_gone:
                 waited += "; it has ended, but not a process that it started"
-            cure = "write elsewhere with -o" + ("" if wait else ", or wait for it with --wait 10m")
+            cure = "write elsewhere" if wait else "wait for it with --wait 10m, or write elsewhere"
             raise LockHeld(Problem(str(path), f"locked by {held}{waited}", cure))
         if not is_announced:
             on_wait(f"{path} is locked by {held}: waiting up to {wait:g} s")

@@ -109,7 +109,7 @@ def check_replaceable(path: Path, kind: FolderKind, *, force: bool = False) -> N
         )
     elif not force and (reason := foreign_content(path, kind)):
         found = f"will not be replaced: {reason}"
-        cure = "choose another folder, move this one away, or --force to delete all that is in it"
+        cure = "move that away, or choose another folder; --force deletes all that is in this one"
     else:
         return
     raise OutputPathError(Problem(str(path), found, cure))

@@ -71,6 +71,7 @@ FORMAT_VERSION = 10
 CHECKSUMS_FILE = "SHA256SUMS"
 STATE_FILE = "state.json"
 WEIGHTS_FILE = "model.safetensors"
+SPEC_FILE = "spec.yaml"
 RESOLVED_SPEC_FILE = "resolved.yaml"
 
 CORRELATION_ARRAY = "error_correlation"

@@ -41,11 +41,16 @@ def with_overrides(run: Run, overrides: Sequence[str]) -> Run:
     )
 
 
+def can_set(key: str) -> bool:
+    """Whether a forecast may set `key`, such as ``checks.data_age``; the training has decided
+    others."""
+    return key.partition(".")[0] in ("checks", "forecast") and key not in FITTED_KEYS
+
+
 def _refusal(override: str) -> Problem | None:
     """The problem of an override of a key that a forecast cannot set; None for others."""
     key = override.partition("=")[0].strip()
-    section = key.partition(".")[0]
-    if section in ("checks", "forecast") and key not in FITTED_KEYS:
+    if can_set(key):
         return None
     others = "the training has decided it: a forecast can set the sections checks and forecast"
     found = FITTED_KEYS.get(key, others)

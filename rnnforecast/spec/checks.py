@@ -150,7 +150,7 @@ JOB_LIMITS: dict[str, float | str] = {
     "ends_before_training": 3,
     "empty_last_period": 0.9,
     "missing_rows": 0.5,
-    "vanished_series": 0.5,
+    "vanished_series": 0.4,
     "level_shift": 10,
     "total_shift": 100,
     "spread_shift": 100,

@@ -17,7 +17,7 @@ from rnnforecast.output.json_files import write_json
 from rnnforecast.output.loss_plot import plot_loss
 from rnnforecast.pipeline import data_report
 from rnnforecast.pipeline.evaluation_table import evaluation_table, write_evaluation_table
-from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run, write_model
+from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, SPEC_FILE, Run, write_model
 from rnnforecast.pipeline.series_plots import plot_series_forecasts
 from rnnforecast.pipeline.training_profile import fit_profile
 from rnnforecast.spec.load import dump_spec
@@ -102,7 +102,7 @@ def write_trained_run(folder: Path, trained: TrainedRun, *, reports: bool = True
     that `load_run` reads and the metrics."""
     session, fit_result, run = trained.session, trained.fit_result, trained.run
     evaluation, prepared = fit_result.evaluation, session.prepared
-    write_text(folder / "spec.yaml", dump_spec(prepared.given_spec))
+    write_text(folder / SPEC_FILE, dump_spec(prepared.given_spec))
     write_text(folder / RESOLVED_SPEC_FILE, dump_spec(trained.spec))
     write_model(folder, run)
     stored = asdict(trained.result)

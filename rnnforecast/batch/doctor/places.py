@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rnnforecast.batch.doctor.machine import Diagnosis, Level, format_bytes
 from rnnforecast.batch.job.files import JobFiles, beside
+from rnnforecast.batch.job.hooks import HOOKS, find_command_problem
 from rnnforecast.batch.job.summary import read_state
 from rnnforecast.batch.lock import lock_path
 from rnnforecast.batch.lock_file import LockHolder
@@ -39,6 +40,7 @@ def diagnose_job(job: JobFiles, now: datetime) -> Iterator[Diagnosis]:
         found = f"not set: {', '.join(missing)}"
         cure = "set them where the job runs: in the crontab, or the EnvironmentFile of systemd"
         yield Diagnosis("variables", "warning", found, cure)
+    yield from _diagnose_hooks(job)
     if job.store.exists():
         yield _diagnose_model(job.store)
     else:
@@ -61,6 +63,15 @@ def _diagnose_spec(job: JobFiles) -> Iterator[Diagnosis]:
             yield Diagnosis("spec", "error", f"{problem.where}: {problem.found}", problem.cure)
     else:
         yield Diagnosis("spec", "ok", str(job.spec))
+
+
+def _diagnose_hooks(job: JobFiles) -> Iterator[Diagnosis]:
+    """Lines about commands that cannot be started."""
+    for key in HOOKS.values():
+        problem = find_command_problem(job.settings.hooks, key, job.file.parent)
+        if problem is not None:
+            cure = "give its full path, and the right to execute it"
+            yield Diagnosis("hooks", "error", problem, cure)
 
 
 def _diagnose_model(path: Path) -> Diagnosis:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from rnnforecast.batch.issue import record_issue
+from rnnforecast.batch.job.current_spec import read_current_spec
 from rnnforecast.batch.job.files import JobFiles
 from rnnforecast.batch.job.summary import JobSummary, read_state
 from rnnforecast.batch.lock import output_lock
@@ -35,11 +36,15 @@ def make_job_forecast(
     for place in job.out:
         with suppress(RnnForecastError):  # what is wrong with a place costs this place alone
             check_place(place)
+    spec = read_current_spec(job)
+    if spec.finding is not None:
+        summary.add_finding(spec.finding.to_json())
+        listener.warning(str(spec.finding))
     with summary.timed("forecast"):
         forecast = make_forecast(
             job.store,
-            data=job.data or None,
-            overrides=_check_overrides(job),
+            data=spec.data,
+            overrides=[*spec.overrides, *_check_overrides(job)],
             checks=CheckOptions(now, for_job=True),
             previous=_previous(job),
             listener=listener,

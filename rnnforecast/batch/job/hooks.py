@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 from contextlib import suppress
@@ -27,6 +28,27 @@ def run_hook(hooks: HooksSpec, summary: JobSummary, folder: Path) -> str | None:
     has its main parts in its environment. After the timeout it is ended, with all that it started.
     """
     key = HOOKS[summary.status]
+    arguments = _words(hooks, key)
+    if arguments is None or isinstance(arguments, str):
+        return arguments
+    problem = _run(arguments, summary, folder, hooks.timeout)
+    return None if problem is None else f"hooks.{key} ({arguments[0]}) {problem}"
+
+
+def find_command_problem(hooks: HooksSpec, key: str, folder: Path) -> str | None:
+    """Why the command under `key` cannot be started in `folder`; None if it can, or there is
+    none."""
+    arguments = _words(hooks, key)
+    if arguments is None or isinstance(arguments, str):
+        return arguments
+    program = arguments[0]
+    # a path counts from the folder of the job, a name is looked up
+    given = str(folder / program) if os.path.dirname(program) else program  # noqa: PTH120
+    return None if shutil.which(given) else f"hooks.{key}: there is no program {program}"
+
+
+def _words(hooks: HooksSpec, key: str) -> list[str] | str | None:
+    """The words of a command, as text what is wrong with it, or None if there is none."""
     command: str | tuple[str, ...] = getattr(hooks, key)
     if command == "none":
         return None
@@ -34,10 +56,7 @@ def run_hook(hooks: HooksSpec, summary: JobSummary, folder: Path) -> str | None:
         arguments = shlex.split(command) if isinstance(command, str) else list(command)
     except ValueError as error:
         return f"hooks.{key} cannot be split into words: {error}"
-    if not arguments:
-        return f"hooks.{key} is empty"
-    problem = _run(arguments, summary, folder, hooks.timeout)
-    return None if problem is None else f"hooks.{key} ({arguments[0]}) {problem}"
+    return arguments or f"hooks.{key} is empty"
 
 
 def hook_environment(summary: JobSummary) -> dict[str, str]:

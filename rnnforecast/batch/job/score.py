@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from rnnforecast.batch.job.current_spec import read_current_spec
 from rnnforecast.batch.job.files import JobFiles
 from rnnforecast.batch.job.summary import JobSummary
 from rnnforecast.batch.score.output import write_score
@@ -31,9 +32,10 @@ def score_earlier(
         return
     with summary.timed("score"):
         try:
+            data = read_current_spec(job).data
             result, found = score(
                 job.store,
-                data=job.data or None,
+                data=data,
                 ledger=job.ledger,
                 since=(now - timedelta(days=SCORED_DAYS)).date(),
                 calibrate=False,
@@ -47,7 +49,7 @@ def score_earlier(
             return
         _describe(result, summary, listener)
         if result.values:
-            _calibrate(job.store, job.data, listener)
+            _calibrate(job.store, data, listener)
 
 
 def _describe(result: ScoreResult, summary: JobSummary, listener: ProgressListener) -> None:
@@ -69,6 +71,6 @@ def _describe(result: ScoreResult, summary: JobSummary, listener: ProgressListen
 def _calibrate(store: Path, data: tuple[str, ...], listener: ProgressListener) -> None:
     """Calibrates the intervals for the forecasts to come; what is too little for it is no fault."""
     try:
-        calibrate(store, data=data or None)
+        calibrate(store, data=data)
     except RnnForecastError as error:
         listener.info(f"the intervals were not calibrated: {error}")

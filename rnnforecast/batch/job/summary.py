@@ -137,9 +137,9 @@ class JobSummary:
             message = f"{self.errors[0]}{more}"
         else:
             counts = ", ".join(f"{number:,} {name}" for name, number in self.series.items())
-            places = (
-                f"published to {', '.join(self.published)}" if self.published else "nothing new"
-            )
+            places = f"published to {', '.join(self.published)}"
+            if not self.published:
+                places = "a dry run, nothing is published" if self.dry_run else "nothing new"
             message = f"{places} ({counts or 'no series'})"
         if self.retrain and self.retrain != "not_due":
             message += f"; retrain: {self.retrain.replace('_', ' ')}"

@@ -18,6 +18,7 @@ from rnnforecast.batch.promotion.retrain import (
     retrain_if_due,
 )
 from rnnforecast.errors import OutputError, Problem, RunFolderError
+from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.run_retention import prune
 from rnnforecast.spec.yaml_source import dump_value
 
@@ -34,7 +35,8 @@ def train_if_missing(job: JobFiles, summary: JobSummary, now: datetime, log: Job
     due, message = find_due(job, now)
     if due not in NOTHING_TO_FORECAST_WITH:
         return
-    log.info(f"training before the forecast: {message}")
+    say = log.info if due == "no_model" else log.warning
+    say(f"training before the forecast: {message}")
     with summary.timed("train"):
         outcome = _train(job, now, log)
         if outcome.error is not None:
@@ -44,6 +46,8 @@ def train_if_missing(job: JobFiles, summary: JobSummary, now: datetime, log: Job
             raise RunFolderError(Problem(str(job.store), outcome.message, cure))
     summary.retrain = "first" if due == "no_model" else "promoted"
     summary.retrain_message = outcome.message
+    if due == "unreadable":
+        summary.add_finding(Finding("model_replaced", message).to_json())
     log.info(outcome.message)
 
 

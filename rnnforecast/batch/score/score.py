@@ -205,7 +205,8 @@ def score_ledger(
         found.cutoffs[issue.run_id] = min(first, int(limits.min())), max(last, int(limits.max()))
     if windows.unknown:
         message = (
-            f"{windows.unknown:,} forecasts are of a series or a cutoff that is not in the data"
+            f"{windows.unknown:,} earlier forecasts are not scored: the data have no such series or"
+            " cutoff, or cannot be read there"
         )
         found.findings.append(Finding("not_in_data", message, count=windows.unknown))
     return found

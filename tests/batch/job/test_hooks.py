@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnforecast.batch.job.hooks import run_hook
+from rnnforecast.batch.job.hooks import find_command_problem, run_hook
 from rnnforecast.batch.job.summary import JobSummary, new_summary
 from rnnforecast.spec.job import HooksSpec
 
@@ -73,3 +73,15 @@ def test_only_the_hook_of_the_status_is_started(tmp_path: Path) -> None:
     done = new_summary("shop")
     done.finish()
     assert run_hook(_hooks("no-such-program-at-all"), done, tmp_path) is None
+
+
+def test_a_command_that_cannot_be_started_is_found_before_it_is_needed(tmp_path: Path) -> None:
+    script = tmp_path / "tell.sh"
+    script.write_text("#!/bin/sh\n", encoding="utf-8")
+    hooks = HooksSpec(on_failure="./tell.sh", on_warning=("sh", "-c", "true"))
+    problem = find_command_problem(hooks, "on_failure", tmp_path)
+    assert problem == "hooks.on_failure: there is no program ./tell.sh"  # it may not be executed
+    script.chmod(0o755)
+    assert find_command_problem(hooks, "on_failure", tmp_path) is None
+    assert find_command_problem(hooks, "on_warning", tmp_path) is None
+    assert find_command_problem(hooks, "on_success", tmp_path) is None

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,7 @@ def test_a_dry_run_writes_nothing(job: Run) -> None:
     second = job("--dry-run", "--now", "2999-01-01")
     assert "would train again" in second.stderr
     assert _summary(second)["dry_run"]
+    assert "nothing is published" in _summary(second)["message"]
     assert _summary(second)["series"] == {"model": 2}
     after = {
         path: path.stat().st_mtime_ns for path in Path().rglob("*") if path != Path("job.yaml")
@@ -236,6 +238,41 @@ def test_two_runs_at_once_end_with_75_and_one_result(job: Run) -> None:
     assert result.exit_code == _summary(result)["exit_code"] == 75
     assert "run shop" in result.stderr
     assert Path("runs/shop.job.json").read_bytes() == state
+
+
+def test_a_job_reads_the_data_and_limits_of_tonights_spec(
+    job: Run,
+) -> None:
+    assert job().exit_code == 0
+    Path("data.csv").rename("moved.csv")
+    text = Path("spec.yaml").read_text(encoding="utf-8").replace("data.csv", "moved.csv")
+    text = text.replace("horizon: 7", "horizon: 5") + "checks: {data_age: {error: 3}}\n"
+    Path("spec.yaml").write_text(text, encoding="utf-8")
+    head = "out: [forecasts/shop, f.csv]\ndata: []\n"
+    job_file = Path("job.yaml")
+    job_file.write_text("spec: spec.yaml\nname: shop\n" + head, encoding="utf-8")
+    from rnnforecast.batch.job.files import find_job_files
+    from rnnforecast.batch.job.run_job import JobOptions, run_job
+    from rnnforecast.spec.load_job import parse_job
+
+    settings = parse_job(job_file.read_text(encoding="utf-8"), name="job")
+    result = run_job(
+        find_job_files(job_file, settings), JobOptions(datetime(2999, 1, 1, tzinfo=UTC))
+    )
+    assert result.summary.exit_code == 7
+    assert result.summary.findings["data_age"]["threshold"] == 3
+    assert "window.horizon" in result.summary.findings["spec_changed"]["message"]
+
+
+def test_a_damaged_model_is_replaced_with_a_warning(job: Run) -> None:
+    assert job().exit_code == 0
+    with Path("runs/shop/latest/model.safetensors").open("ab") as file:
+        file.write(b"x")
+    result = job()
+    assert result.exit_code == 0, result.stderr
+    summary = _summary(result)
+    assert summary["status"] == "warning"
+    assert "damaged" in summary["findings"]["model_replaced"]["message"]
 
 
 def test_stale_data_publish_nothing_and_end_with_7(
