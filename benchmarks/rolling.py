@@ -22,7 +22,8 @@ from rnnforecast.data.cleaning_plan import CleanedData, prepare_data
 from rnnforecast.data.windows.origins import WindowIndex
 from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.pipeline.forecasting import build_window_dataset, member_quantiles
-from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.pipeline.statistical import statistical_quantiles
 from rnnforecast.training.dataset import WindowDataset
 from rnnforecast.types import Floats, Ints

@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.errors import PartFailed
-from rnnforecast.workflow.predict import SUMMARY_FILE, predict
+from rnnforecast.workflow.predict import predict
+from rnnforecast.workflow.predict_output import SUMMARY_FILE
 from rnnforecast.workflow.train import train
 
 STEPS, HORIZON = 60, 7

@@ -22,6 +22,7 @@ from rnnforecast.output.json_files import parse_json
 from rnnforecast.pipeline import run_folder
 from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.evaluation_table import evaluation_table, evaluation_table_in
+from rnnforecast.pipeline.run import Run as FittedRun
 from rnnforecast.pipeline.run_folder import STATE_FILE
 from rnnforecast.spec.load import parse_spec
 from rnnforecast.spec.spec import Spec
@@ -59,7 +60,7 @@ class Run:
 
     def __init__(
         self,
-        fitted: run_folder.Run,
+        fitted: FittedRun,
         spec: Spec,
         *,
         stored: FolderFiles | None = None,

@@ -29,11 +29,12 @@ from rnnforecast.output.forecast_frame import ForecastSeries, forecast_frame
 from rnnforecast.pipeline.calibration import store_timestamp
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_versions import run_name
 from rnnforecast.spec.locations import NO_LEDGER
-from rnnforecast.workflow.predict import PredictResult, publish_forecast
+from rnnforecast.workflow.predict import publish_forecast
 from rnnforecast.workflow.predict_forecast import Prediction
+from rnnforecast.workflow.predict_output import PredictResult
 
 ID_LENGTH = 16
 """Hexadecimal digits of the ids of runs and issues."""

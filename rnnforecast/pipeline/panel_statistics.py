@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from rnnforecast.data.cleaning_plan import CleanedData
@@ -19,6 +21,8 @@ MIN_VALUES = 3
 """A median of fewer values is not compared."""
 MAX_SAMPLED_SERIES = 2000
 """Covariates are looked at in so many series, evenly spaced."""
+HASHED_VALUES = 8
+"""Last values by which a renamed series is recognized."""
 
 
 def last_ordinals(panel: Panel) -> Ints:
@@ -52,6 +56,12 @@ def _median(values: Floats) -> Floats:
     rows, middle = np.arange(len(values)), np.maximum(count, 1)
     found = (ordered[rows, (middle - 1) // 2] + ordered[rows, middle // 2]) / 2
     return np.where(count >= MIN_VALUES, found, np.nan)
+
+
+def extremes(panel: Panel) -> tuple[Floats, Floats]:
+    """[S, C] the smallest and the largest value; NaN without any."""
+    at = panel.offsets[:-1]
+    return np.fmin.reduceat(panel.targets, at), np.fmax.reduceat(panel.targets, at)
 
 
 def active_series(panel: Panel, width: int) -> Bools:
@@ -190,3 +200,44 @@ def _blank_periods(panel: Panel, changes: CleaningChanges) -> Ints:
     ordinals = panel.frequency.ordinals
     found[has_blank] = np.maximum(ordinals(rows) - ordinals(panel.to_display_timezone(last)), 0)
     return found
+
+
+def last_hashes(panel: Panel, ends: Ints) -> npt.NDArray[np.uint64]:
+    """[S] hashes of the values of all targets at the last steps before `ends` [S]."""
+    windows = [
+        window_values(column, panel.offsets, np.minimum(ends, panel.lengths), HASHED_VALUES)
+        for column in panel.targets.T
+    ]
+    found: npt.NDArray[np.uint64] = hash_values(np.concatenate(windows, axis=1))
+    return np.where(ends <= panel.lengths, found, 0).astype(np.uint64)
+
+
+def row_lead(panel: Panel, ends: npt.NDArray[Any]) -> int:
+    """Periods from the last row of the median series to the latest of all; `ends` [series of the
+    table] are the timestamps of the last rows."""
+    return int(row_leads(panel, ends).max(initial=0))
+
+
+def row_leads(panel: Panel, ends: npt.NDArray[Any]) -> Ints:
+    """[series of the table] periods by which the last row of each lies after that of the median
+    series, or before it."""
+    ordinals = panel.frequency.ordinals(ends)
+    median = np.sort(ordinals)[(len(ordinals) - 1) // 2]
+    return np.asarray(ordinals - median)
+
+
+def median_plan_steps(panel: Panel) -> int:
+    """Steps after the end of the median series that have rows of covariates known ahead."""
+    steps = panel.future_steps
+    return 0 if steps is None else int(np.sort(steps)[(len(steps) - 1) // 2])
+
+
+def filled_share(windows: Floats) -> Floats:
+    """[F] the share of the values of [F, S, H] other than zero and blank."""
+    return np.asarray((~np.isnan(windows) & (windows != 0)).mean(axis=(1, 2)))
+
+
+def constant_share(windows: Floats) -> Floats:
+    """[F] the share of the series of [F, S, H] with one and the same value, or none."""
+    first = windows[:, :, :1]
+    return np.asarray(((windows == first) | np.isnan(windows)).all(axis=2).mean(axis=1))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rnnforecast.errors import Problem, SpecError
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 from rnnforecast.spec.load import dump_spec, parse_spec
 
 FITTED_KEYS = {

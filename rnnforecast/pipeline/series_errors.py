@@ -14,8 +14,8 @@ from rnnforecast.data.features.checks import unknown_future_mask
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.forecast_frame import Status
-from rnnforecast.pipeline.panel_statistics import last_ordinals
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.panel_statistics import extremes, last_ordinals
+from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.training_profile import MAX_ORDINAL, TrainingProfile
 from rnnforecast.spec.forecast import ForecastSpec
 from rnnforecast.types import Bools, Floats, Ints
@@ -130,7 +130,7 @@ def find_series_errors(run: Run, cleaned: CleanedData, steps: int) -> SeriesErro
     for target, name in enumerate(panel.target_names):
         own = np.arange(shape[1]) == target
         found.mark(~known & own, "no_values", f"no value of {name}")
-    low, high = np.fmin.reduceat(panel.targets, begins), np.fmax.reduceat(panel.targets, begins)
+    low, high = extremes(panel)
     is_constant = (low == high) & (count >= MIN_CONSTANT_VALUES)
     found.mark(is_constant, "constant", "all observed values are equal")
     if panel.irregular_timestamps is None:

@@ -13,7 +13,7 @@ from rnnforecast.evaluation.window_metrics import symmetric_level_pairs
 from rnnforecast.output.forecast_plots import MarkedSteps, plot_forecast, safe_file_stem
 from rnnforecast.output.line_plots import LineFigure
 from rnnforecast.output.time_words import format_period, format_steps
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 from rnnforecast.statistical.naive import seasonal_naive
 from rnnforecast.types import Floats, Ints, Timestamps
 

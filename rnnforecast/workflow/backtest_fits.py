@@ -13,7 +13,8 @@ from rnnforecast.errors import DataError, Problem, RunFolderError, SpecError, Us
 from rnnforecast.pipeline.finetune import START_FROM_KEY
 from rnnforecast.pipeline.prepare import PreparedData, prepare_aligned
 from rnnforecast.pipeline.progress import FitProgress, ProgressListener
-from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run, load_run
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, load_run
 from rnnforecast.spec.load import read_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.workflow.backtest_plan import BacktestPlan

@@ -13,7 +13,7 @@ from rnnforecast.evaluation.baselines import Baseline
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.pipeline.evaluation import evaluate_windows, observed_values
 from rnnforecast.pipeline.forecasting import forecast
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 from rnnforecast.types import Floats, Ints
 from rnnforecast.workflow.backtest_data import BacktestData
 from rnnforecast.workflow.backtest_plan import BacktestPlan

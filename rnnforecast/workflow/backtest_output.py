@@ -31,7 +31,7 @@ from rnnforecast.training import device
 from rnnforecast.types import Ints
 from rnnforecast.wording import join_names
 from rnnforecast.workflow.backtest_subject import BacktestSubject
-from rnnforecast.workflow.predict import REPORT_FILE
+from rnnforecast.workflow.predict_output import REPORT_FILE
 from rnnforecast.workflow.report_windows_page import backtest_report
 
 if TYPE_CHECKING:

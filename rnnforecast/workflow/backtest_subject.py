@@ -15,13 +15,8 @@ from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import Problem, UsageError
 from rnnforecast.pipeline.calibration import NO_CALIBRATION
 from rnnforecast.pipeline.prepare import build_cleaning_plan, file_paths
-from rnnforecast.pipeline.run_folder import (
-    RESOLVED_SPEC_FILE,
-    Run,
-    load_run,
-    parse_run,
-    read_run_folder,
-)
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, load_run, parse_run, read_run_folder
 from rnnforecast.spec.load import parse_spec, read_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training import device

@@ -21,7 +21,8 @@ from rnnforecast.pipeline.calibration import (
 )
 from rnnforecast.pipeline.evaluation import observed_values
 from rnnforecast.pipeline.forecasting import forecast, without_finish
-from rnnforecast.pipeline.run_folder import Run, load_run, write_refreshed_calibration
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import load_run, write_refreshed_calibration
 from rnnforecast.pipeline.run_versions import resolve_run
 from rnnforecast.training import device
 from rnnforecast.types import Floats, Ints

@@ -34,7 +34,8 @@ from rnnforecast.pipeline.forecasting import (
     item_target_mask,
 )
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
-from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.pipeline.run_versions import run_name
 from rnnforecast.training import device
 from rnnforecast.training.dataset import WindowDataset

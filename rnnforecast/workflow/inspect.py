@@ -14,7 +14,8 @@ from rnnforecast.output.atomic_folders import atomic_folder
 from rnnforecast.output.inspection.results import Inspection
 from rnnforecast.output.json_files import write_json
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
-from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.pipeline.run_versions import run_name
 from rnnforecast.wording import count_of
 from rnnforecast.workflow.inspect_selection import (

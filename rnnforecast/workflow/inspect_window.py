@@ -23,7 +23,7 @@ from rnnforecast.output.inspection.results import (
     PermutationImportance,
 )
 from rnnforecast.pipeline.forecasting import build_window_dataset, item_target_mask
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 from rnnforecast.training import device
 from rnnforecast.types import Floats, Ints
 from rnnforecast.workflow.inspect_selection import WindowLocation

@@ -25,7 +25,7 @@ from rnnforecast.pipeline.checks.finding import Finding, raise_errors
 from rnnforecast.pipeline.checks.run_checks import CheckOptions, check_findings
 from rnnforecast.pipeline.prepare import hash_data
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.series_errors import SeriesErrors, count_by_status, describe_errors
 from rnnforecast.training import device
 from rnnforecast.types import Ints
@@ -131,17 +131,17 @@ def forecast_data(
     for line in describe_changes(cleaned.changes.counts, requested=True):
         listener.info(line)
     data_sha256 = hash_data(cleaned)
-    warnings = tuple(data_findings(run, cleaned, steps))
-    if origin is not None and _is_in_sample(run, cleaned.panel):
-        warnings += (IN_SAMPLE,)
-    if origin is None and checks is not None:
+    findings = list(data_findings(run, cleaned, steps))
+    if origin is not None:
+        findings += [IN_SAMPLE] if _is_in_sample(run, cleaned.panel) else []
+    elif checks is not None:
         context = CheckContext(run, cleaned, steps, checks.now, data_sha256, previous)
         limits = checks.limits(run.spec.checks)
-        warnings += tuple(check_findings(context, limits, strict=checks.strict))
-    for finding in warnings:
+        findings += check_findings(context, limits, strict=checks.strict)
+    for finding in findings:
         if finding.level == "warning":
             listener.warning(str(finding))
-    raise_errors(warnings)
+    raise_errors(findings)
     found = forecast_series(run, cleaned, steps)
     for line in describe_errors(found.errors, run.spec.forecast):
         listener.warning(line)
@@ -156,7 +156,7 @@ def forecast_data(
         found.forecasts,
         found.status,
         tables,
-        warnings,
+        tuple(findings),
         data_sha256,
         found.errors,
         run.spec.forecast.exit_on_failed,

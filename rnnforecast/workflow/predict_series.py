@@ -12,7 +12,8 @@ from rnnforecast.errors import DataError, Problem
 from rnnforecast.evaluation.baselines import BASELINES, BaselineWindows
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.pipeline.forecasting import forecast
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.panel_statistics import extremes
+from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.series_errors import (
     MAX_NAMED_SERIES,
     SeriesErrors,
@@ -98,9 +99,7 @@ def _fallback(
         if unknown.any():
             other = methods[name].forecast(windows, levels.computed)
             found = _replace(found, other, np.arange(len(rows)), unknown)
-    begins = panel.offsets[:-1]
-    low = np.fmin.reduceat(panel.targets, begins)[rows][:, None]  # [s, 1, C]
-    high = np.fmax.reduceat(panel.targets, begins)[rows][:, None]
+    low, high = (each[rows][:, None] for each in extremes(panel))  # [s, 1, C]
     yhat = np.where(low == high, low, found.yhat)
     quantiles = np.where((low == high)[..., None], low[..., None], found.quantiles)
     bounds = run.plan.bounds.without_rounding()

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.errors import Problem, UsageError
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 
 BYTES_PER_VALUE = 100
 """Memory for a value of a table: its array, the table, and copies of both while it is rounded."""

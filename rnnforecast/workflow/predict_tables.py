@@ -10,7 +10,7 @@ import pandas as pd
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.forecast_frame import ForecastSeries, forecast_frame
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.series_errors import table_places
 from rnnforecast.types import Floats, Ints
 from rnnforecast.workflow.predict_totals import paths_table, totals_table

@@ -18,7 +18,7 @@ from rnnforecast.evaluation.sample_paths import (
 )
 from rnnforecast.output.forecast_frame import ForecastSeries
 from rnnforecast.output.path_tables import paths_frame, totals_frame
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 from rnnforecast.registry import LOSSES
 from rnnforecast.types import Floats
 

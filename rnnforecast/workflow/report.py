@@ -14,8 +14,9 @@ from rnnforecast.output.forecast_report.page import render_forecast_report
 from rnnforecast.output.owned_files import check_page_replaceable
 from rnnforecast.output.ownership import add_to_mark
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
-from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run, read_run_folder
-from rnnforecast.workflow.predict import REPORT_FILE, SUMMARY_FILE
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, read_run_folder
+from rnnforecast.workflow.predict_output import REPORT_FILE, SUMMARY_FILE
 from rnnforecast.workflow.report_forecast_page import forecast_report_again
 from rnnforecast.workflow.report_run import read_run_and_files
 from rnnforecast.workflow.report_windows_page import backtest_report, run_report

@@ -22,7 +22,7 @@ from rnnforecast.evaluation.window_metrics import symmetric_level_pairs
 from rnnforecast.models.quantile_levels import MEDIAN, QuantileLevels
 from rnnforecast.output.forecast_report.words import ForecastSummary
 from rnnforecast.output.time_words import format_steps
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 from rnnforecast.registry import LOSSES
 from rnnforecast.types import Bools, Floats, Ints
 

@@ -22,7 +22,8 @@ from rnnforecast.output.forecast_report.words import describe_forecast, describe
 from rnnforecast.output.time_words import format_period, format_steps
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import ProgressListener
-from rnnforecast.pipeline.run_folder import Run, read_run_folder
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import read_run_folder
 from rnnforecast.types import Floats, Ints
 from rnnforecast.wording import count_of
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data

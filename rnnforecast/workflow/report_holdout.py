@@ -13,7 +13,7 @@ import pandas as pd
 
 from rnnforecast.output.folder_snapshot import ReadableFolder
 from rnnforecast.output.forecast_report.content import ReportSection, Statement
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 from rnnforecast.types import Floats
 from rnnforecast.workflow.report_evaluation import (
     Accuracy,

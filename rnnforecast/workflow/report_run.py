@@ -13,7 +13,8 @@ from rnnforecast.output.forecast_report.content import ReportSection, ReportTabl
 from rnnforecast.output.json_files import parse_json
 from rnnforecast.output.style import format_percent
 from rnnforecast.pipeline.data_report import JSON_FILE as DATA_REPORT_FILE
-from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, Run, parse_run
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, parse_run
 from rnnforecast.pipeline.run_versions import run_name
 from rnnforecast.spec.locations import mask_url
 from rnnforecast.wording import count_of, join_names, join_words

@@ -21,7 +21,7 @@ from rnnforecast.output.forecast_report.content import (
 from rnnforecast.output.forecast_report.series_data import TimestampLabels
 from rnnforecast.output.time_words import format_steps
 from rnnforecast.pipeline.progress import ProgressListener
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 from rnnforecast.types import Floats, Timestamps
 from rnnforecast.wording import count_of
 from rnnforecast.workflow.report_evaluation import (

@@ -17,9 +17,10 @@ from rnnforecast.output.json_files import write_json
 from rnnforecast.output.loss_plot import plot_loss
 from rnnforecast.pipeline import data_report
 from rnnforecast.pipeline.evaluation_table import evaluation_table, write_evaluation_table
-from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, SPEC_FILE, Run, write_model
+from rnnforecast.pipeline.fit_profile import fit_profile
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, SPEC_FILE, write_model
 from rnnforecast.pipeline.series_plots import plot_series_forecasts
-from rnnforecast.pipeline.training_profile import fit_profile
 from rnnforecast.spec.load import dump_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training import device

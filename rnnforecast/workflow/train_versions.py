@@ -24,27 +24,44 @@ class Retention:
     keep: int | None = None
     keep_days: float | None = None
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether any version is to be deleted at some time."""
+        return self.keep is not None or self.keep_days is not None
+
 
 KEEP_ALL = Retention()
 
 
+@dataclass(frozen=True)
+class TrainRequest:
+    """A training into a store of versions: its spec, and how it goes on and ends."""
+
+    spec: Path
+    overrides: Sequence[str] = ()
+    """``section.key=value`` each."""
+    resume: bool = False
+    """Whether an unfinished training is continued."""
+    keep_interrupted: bool = False
+    """Whether a training that is stopped writes the run with the best weights so far."""
+    force: bool = False
+    """Whether a folder in the place of the store is replaced, whatever it is."""
+    retention: Retention = KEEP_ALL
+    """Which old versions stay."""
+
+
 def train_version(
-    path: Path,
+    request: TrainRequest,
     store: Path,
     *,
     now: datetime,
-    retention: Retention = KEEP_ALL,
     publish: bool = True,
-    overrides: Sequence[str] = (),
-    resume: bool = False,
-    keep_interrupted: bool = False,
-    force: bool = False,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
     before_publish: Callable[[Path, TrainedRun], None] | None = None,
 ) -> TrainResult:
-    """Trains the networks of the spec at `path` into a new version of the run at `store`.
+    """Trains the networks of a spec into a new version of the run at `store`.
 
     The new version is in use once it is complete; then old ones are deleted. A plain run at
     `store` becomes its first version. Hold the lock of `store`.
@@ -52,11 +69,8 @@ def train_version(
     Args:
         store: the folder of the versions; it is made if there is none.
         now: the time of the training, which names the version.
-        retention: which old versions stay.
         publish: False for a candidate, see `pipeline.run_versions.new_version`.
-        overrides, resume, keep_interrupted, should_stop, distributed, before_publish: see
-            `workflow.train.train`.
-        force: whether any folder at `store` is replaced.
+        should_stop, distributed, before_publish: see `workflow.train.train`.
 
     Raises:
         what `workflow.train.train` raises.
@@ -64,14 +78,14 @@ def train_version(
     listener = listener or NullListener()
     target: AbstractContextManager[Path] = nullcontext(store)  # of processes that do not write
     if distributed.is_main:
-        target = new_version(store, now, publish=publish, force=force)
+        target = new_version(store, now, publish=publish, force=request.force)
     with target as folder:
         result = train(
-            path,
+            request.spec,
             folder,
-            overrides=overrides,
-            resume=resume,
-            keep_interrupted=keep_interrupted,
+            overrides=request.overrides,
+            resume=request.resume,
+            keep_interrupted=request.keep_interrupted,
             now=now,
             listener=listener,
             should_stop=should_stop,
@@ -80,7 +94,7 @@ def train_version(
         )
         is_written = folder.is_dir()
     if distributed.is_main and is_written:
-        delete_old_versions(store, now, retention, listener)
+        delete_old_versions(store, now, request.retention, listener)
     return result
 
 

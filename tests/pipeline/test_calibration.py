@@ -18,7 +18,8 @@ from rnnforecast.pipeline.calibration import (
 )
 from rnnforecast.pipeline.evaluation import observed_values
 from rnnforecast.pipeline.forecasting import finish_forecast, forecast, without_finish
-from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import load_run
 from tests.workflow.runs import shared
 
 pytestmark = pytest.mark.usefixtures("without_pictures")

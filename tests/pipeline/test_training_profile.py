@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rnnforecast.pipeline.fit_profile import fit_profile
 from rnnforecast.pipeline.prepare import prepare
-from rnnforecast.pipeline.training_profile import TrainingProfile, fit_profile
+from rnnforecast.pipeline.training_profile import TrainingProfile
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnforecast.errors import DataError
-from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
 from rnnforecast.workflow.train import train
 from tests.benchmarks.scripts import script

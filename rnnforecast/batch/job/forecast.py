@@ -18,11 +18,8 @@ from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.spec.locations import mask_url
 from rnnforecast.spec.yaml_source import dump_value
-from rnnforecast.workflow.predict import (
-    UnpublishedForecast,
-    make_forecast,
-    write_to,
-)
+from rnnforecast.workflow.predict import make_forecast
+from rnnforecast.workflow.predict_output import UnpublishedForecast, write_to
 from rnnforecast.workflow.predict_places import check_place
 
 

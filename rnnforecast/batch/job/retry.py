@@ -15,7 +15,7 @@ from rnnforecast.batch.job.files import JobFiles
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.output.forecast_table import write_forecast
 from rnnforecast.spec.locations import is_url
-from rnnforecast.workflow.predict import UnpublishedForecast
+from rnnforecast.workflow.predict_output import UnpublishedForecast
 from rnnforecast.workflow.predict_places import is_folder, table_path
 
 RETRIED_STATUSES = ("fallback", "skipped")

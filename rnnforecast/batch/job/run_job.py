@@ -26,7 +26,7 @@ from rnnforecast.batch.lock import output_lock
 from rnnforecast.errors import OutputError, RnnForecastError
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.spec.locations import mask_url
-from rnnforecast.workflow.predict import UnpublishedForecast
+from rnnforecast.workflow.predict_output import UnpublishedForecast
 
 
 @dataclass(frozen=True)

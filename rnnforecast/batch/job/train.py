@@ -8,7 +8,6 @@ from datetime import datetime
 from rnnforecast.batch.job.files import JobFiles
 from rnnforecast.batch.job.log import JobLog
 from rnnforecast.batch.job.summary import JobSummary
-from rnnforecast.batch.promotion.candidate import TrainRequest
 from rnnforecast.batch.promotion.decision import PromotionRule
 from rnnforecast.batch.promotion.retrain import (
     DueReason,
@@ -21,6 +20,7 @@ from rnnforecast.errors import OutputError, Problem, RunFolderError
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.run_retention import prune
 from rnnforecast.spec.yaml_source import dump_value
+from rnnforecast.workflow.train_versions import TrainRequest
 
 NOTHING_TO_FORECAST_WITH: tuple[DueReason, ...] = ("no_model", "unreadable")
 

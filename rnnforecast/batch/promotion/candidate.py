@@ -46,28 +46,13 @@ from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.workflow.train_output import TrainedRun, TrainResult
 from rnnforecast.workflow.train_versions import (
     KEEP_ALL,
-    Retention,
+    TrainRequest,
     delete_old_versions,
     train_version,
 )
 
 PROMOTION_FILE = "promotion.json"
 """The decision, in the folder of the version."""
-
-
-@dataclass(frozen=True)
-class TrainRequest:
-    """What is trained."""
-
-    spec: Path
-    overrides: Sequence[str] = ()
-    """``section.key=value`` each."""
-    resume: bool = False
-    keep_interrupted: bool = False
-    force: bool = False
-    """Whether a folder of others in the place of the store is replaced."""
-    retention: Retention = KEEP_ALL
-    """Which old versions stay."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +119,10 @@ def train_candidate(
         write_json(folder / PROMOTION_FILE, _record(scores, current, decision, previous))
 
     trained = train_version(
-        request.spec,
+        replace(request, retention=KEEP_ALL),
         store,
         now=now,
         publish=False,
-        overrides=request.overrides,
-        resume=request.resume,
-        keep_interrupted=request.keep_interrupted,
-        force=request.force,
         listener=listener,
         should_stop=should_stop,
         distributed=distributed,

@@ -28,7 +28,7 @@ from rnnforecast.pipeline.evaluation_table import (
     windows_of_table,
 )
 from rnnforecast.pipeline.forecasting import forecast
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 from rnnforecast.spec.checks import job_checks
 from rnnforecast.training import device
 from rnnforecast.types import Ints

@@ -17,7 +17,7 @@ from rnnforecast.batch.score.score import score_ledger
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.pipeline.progress import ProgressListener
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 from rnnforecast.spec.locations import NO_LEDGER
 from rnnforecast.workflow.compare import KEYS
 

@@ -13,11 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from rnnforecast.batch.promotion.candidate import (
-    PromotionResult,
-    TrainRequest,
-    train_candidate,
-)
+from rnnforecast.batch.promotion.candidate import PromotionResult, train_candidate
 from rnnforecast.batch.promotion.decision import PromotionRule, describe_age
 from rnnforecast.datetimes import as_utc
 from rnnforecast.errors import RnnForecastError, RunFolderError
@@ -25,6 +21,7 @@ from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import STATE_FILE, load_run
 from rnnforecast.pipeline.run_versions import RunVersion, is_store, latest_version, list_versions
 from rnnforecast.wording import join_names
+from rnnforecast.workflow.train_versions import TrainRequest
 
 DueReason = Literal["no_model", "unreadable", "alarm", "age"]
 

@@ -29,7 +29,8 @@ from rnnforecast.errors import (
 from rnnforecast.evaluation.scores import MODEL_NAME
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
-from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.pipeline.run_versions import resolve_run, run_name
 from rnnforecast.workflow.calibrate import calibrate as calibrate_run
 

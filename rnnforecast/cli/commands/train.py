@@ -94,11 +94,14 @@ def train(
         from rnnforecast.pipeline.run_versions import is_store
         from rnnforecast.training.distributed import distributed_context
         from rnnforecast.workflow.train import train as run_train
-        from rnnforecast.workflow.train_versions import Retention, train_version
+        from rnnforecast.workflow.train_versions import Retention, TrainRequest, train_version
 
         resume_gc()
 
         folder = out or Path("runs") / spec.stem
+        request = TrainRequest(
+            spec, set_ or [], resume, keep_interrupted, force, Retention(keep, keep_days)
+        )
         result = "finishing with the best weights so far" if keep_interrupted else SAVING
         with distributed_context() as distributed:
             console.quiet |= not distributed.is_main
@@ -108,32 +111,24 @@ def train(
                 else nullcontext()
             )
             with lock, stop_on_signal(console, result=result) as should_stop:
-                moment = now or datetime.now(UTC)
                 options: dict[str, Any] = {
+                    "now": now or datetime.now(UTC),
                     "listener": console,
                     "should_stop": should_stop,
                     "distributed": distributed,
                 }
-                given: dict[str, Any] = {
-                    "overrides": set_ or [],
-                    "resume": resume,
-                    "keep_interrupted": keep_interrupted,
-                    "force": force,
-                }
-                retention = Retention(keep, keep_days)
                 promotion = None
                 if rule is not None:
-                    from rnnforecast.batch.promotion.candidate import TrainRequest, train_candidate
+                    from rnnforecast.batch.promotion.candidate import train_candidate
 
-                    request = TrainRequest(spec, **given, retention=retention)
-                    options |= {"now": moment, "ledger": ledger}
-                    promotion = train_candidate(request, folder, rule, **options)
+                    promotion = train_candidate(request, folder, rule, ledger=ledger, **options)
                     trained = promotion.trained
-                elif versions or keep is not None or keep_days is not None or is_store(folder):
-                    options |= {"now": moment, "retention": retention} | given
-                    trained = train_version(spec, folder, **options)
+                elif versions or request.retention.is_limited or is_store(folder):
+                    trained = train_version(request, folder, **options)
                 else:
-                    trained = run_train(spec, folder, now=moment, **options, **given)
+                    options |= {"overrides": request.overrides, "resume": resume}
+                    options |= {"keep_interrupted": keep_interrupted, "force": force}
+                    trained = run_train(spec, folder, **options)
         if not distributed.is_main:
             return
         console.close()

@@ -16,9 +16,9 @@ from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.pipeline.checks.moments import panel_time, period_length, period_of
-from rnnforecast.pipeline.panel_statistics import last_ordinals
-from rnnforecast.pipeline.run_folder import Run
-from rnnforecast.pipeline.training_profile import TrainingProfile, row_leads
+from rnnforecast.pipeline.panel_statistics import last_ordinals, row_leads
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.training_profile import TrainingProfile
 from rnnforecast.types import Bools, Ints
 
 HISTORIC_HORIZONS = 10

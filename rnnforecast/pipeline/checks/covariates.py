@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnnforecast.pipeline.checks.context import Check, CheckContext, Measured
-from rnnforecast.pipeline.panel_statistics import covariate_windows
-from rnnforecast.pipeline.training_profile import constant_share, filled_share
+from rnnforecast.pipeline.panel_statistics import constant_share, covariate_windows, filled_share
 from rnnforecast.types import Floats
 from rnnforecast.wording import join_names
 

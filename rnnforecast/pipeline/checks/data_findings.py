@@ -13,7 +13,7 @@ from rnnforecast.data.profiling.cleaning_report import doubtful_readings, format
 from rnnforecast.data.profiling.coverage import steps_behind_latest
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.pipeline.checks.finding import Finding, first_labels
-from rnnforecast.pipeline.run_folder import Run
+from rnnforecast.pipeline.run import Run
 from rnnforecast.registry import WINDOW_SCALERS
 
 MIN_FREQUENCY_AGREEMENT = 0.5

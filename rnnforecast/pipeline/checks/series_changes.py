@@ -7,7 +7,7 @@ import pandas as pd
 
 from rnnforecast.pipeline.checks.context import Check, CheckContext, Measured
 from rnnforecast.pipeline.checks.finding import first_labels
-from rnnforecast.pipeline.training_profile import last_hashes
+from rnnforecast.pipeline.panel_statistics import last_hashes
 from rnnforecast.types import Bools
 
 MAX_ENDS = 8

@@ -11,9 +11,10 @@ from rnnforecast.pipeline.panel_statistics import (
     last_period,
     median_change,
     median_level,
+    median_plan_steps,
     window_values,
 )
-from rnnforecast.pipeline.training_profile import FEW_SERIES, median_plan_steps
+from rnnforecast.pipeline.training_profile import FEW_SERIES
 from rnnforecast.types import Floats
 
 MAX_BLANK_STEPS = 3

@@ -14,16 +14,12 @@ import pandas as pd
 import pytest
 
 from rnnforecast.batch.issue import issue_forecast
-from rnnforecast.batch.promotion.candidate import (
-    PROMOTION_FILE,
-    PromotionResult,
-    TrainRequest,
-    train_candidate,
-)
+from rnnforecast.batch.promotion.candidate import PROMOTION_FILE, PromotionResult, train_candidate
 from rnnforecast.batch.promotion.decision import PromotionRule
 from rnnforecast.errors import Stopped
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.pipeline.run_versions import list_versions, resolve_run
+from rnnforecast.workflow.train_versions import TrainRequest
 from tests.workflow.runs import StopAt
 
 NOW = datetime(2026, 5, 1, 2, 15, tzinfo=UTC)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from rnnforecast.batch.promotion import retrain as retrain
-from rnnforecast.batch.promotion.candidate import TrainRequest
 from rnnforecast.batch.promotion.retrain import RetrainPolicy, find_due_reason, retrain_if_due
 from rnnforecast.errors import Problem, RunFolderError, TrainingDiverged
 from rnnforecast.pipeline.run_versions import make_store
+from rnnforecast.workflow.train_versions import TrainRequest
 
 CURRENT = datetime(2026, 3, 1, 2, 15, tzinfo=UTC)
 REQUEST = TrainRequest(Path("spec.yaml"))

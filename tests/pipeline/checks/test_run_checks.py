@@ -15,7 +15,8 @@ from rnnforecast.data.cleaning_plan import prepare_data
 from rnnforecast.pipeline.checks.context import CheckContext, PreviousForecast
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.checks.run_checks import CHECKS, check_findings
-from rnnforecast.pipeline.run_folder import Run, load_run
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.spec.checks import JOB_CHECKS, ChecksSpec, Limits
 from tests.pipeline.checks.nights import (
     END,
