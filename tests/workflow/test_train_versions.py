@@ -9,25 +9,21 @@ from typing import Any
 
 import pytest
 
+from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.pipeline.run_versions import list_versions, resolve_run
 from rnnforecast.workflow.predict import predict
 from rnnforecast.workflow.report import report
-from rnnforecast.workflow.train_versions import Retention, train_version
+from rnnforecast.workflow.train_versions import Retention, TrainRequest, train_version
 from tests.workflow.runs import SETS, StopAt, shared
 
 NIGHT = datetime(2035, 11, 27, 2, 15)
 Given = Callable[..., None]
 
 
-def _train(day: int, **options: Any) -> Any:
-    return train_version(
-        Path("spec.yaml"),
-        Path("run"),
-        now=NIGHT + timedelta(days=day),
-        overrides=SETS,
-        **options,
-    )
+def _train(day: int, *, listener: ProgressListener | None = None, **options: Any) -> Any:
+    request = TrainRequest(Path("spec.yaml"), SETS, **options)
+    return train_version(request, Path("run"), now=NIGHT + timedelta(days=day), listener=listener)
 
 
 def test_a_plain_run_gets_versions_and_every_reader_takes_the_latest(given: Given) -> None:
