@@ -115,6 +115,11 @@ class ChecksSpec(SpecSection):
         description="The factor by which the changes from step to step of the median series are"
         " larger or smaller than ever in the training",
     )
+    last_values_shift: CheckLimits = _limits(
+        20,
+        description="The factor by which the last value of the median series lies above the highest"
+        " level of the training",
+    )
     missing_covariates: CheckLimits = _limits(
         0.75,
         description="The share of the usual values, other than zero, of a covariate known ahead"
@@ -154,6 +159,7 @@ JOB_LIMITS: dict[str, float | str] = {
     "level_shift": 10,
     "total_shift": 100,
     "spread_shift": 100,
+    "last_values_shift": 200,
     "missing_covariates": 0.99,
 }
 """Limits beyond which a job publishes nothing, where the spec leaves the default."""

@@ -201,6 +201,21 @@ def _spread_shift(context: CheckContext, limit: float) -> Measured | None:
     )
 
 
+def _last_values_shift(context: CheckContext, limit: float) -> Measured | None:
+    """A unit that changed a day ago, which the level of a season does not show yet."""
+    panel, profile, position = context.panel, context.profile, context.position
+    last = np.abs(panel.targets[panel.offsets[1:] - 1])  # [S, C]
+    usable = context.is_known[:, None] & (last > 0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        factors = _median_of(np.where(usable, last / profile.high[position], np.nan))
+    if (most := _most(factors)) is None:
+        return None
+    target, size = most
+    subject = f"the last value of the median series{_of_target(context, target)}"
+    message = f"{subject} is {size:,.3g} times the highest level of the training"
+    return Measured(size, message, int(context.is_known.sum()))
+
+
 UNITS = "see whether the unit of the values has changed"
 VALUE_CHECKS = (
     Check(
@@ -218,6 +233,7 @@ VALUE_CHECKS = (
     Check("level_shift", _level_shift, "factor", UNITS),
     Check("total_shift", _total_shift, "factor", UNITS),
     Check("series_shift", _series_shift, "factor", UNITS),
+    Check("last_values_shift", _last_values_shift, "factor", UNITS),
     Check(
         "spread_shift",
         _spread_shift,

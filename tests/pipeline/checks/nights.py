@@ -117,7 +117,7 @@ def _frozen(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(y=table["y"].where(~later, table["unique_id"].map(last)))
 
 
-SHIFTS = ("level_shift", "total_shift", "series_shift", "spread_shift")
+SHIFTS = ("level_shift", "total_shift", "series_shift", "spread_shift", "last_values_shift")
 NIGHTS = {
     "stale": Night(lambda: rows(days_later=-9), "data_age", others=("ends_before_training",)),
     "older than the training data": Night(lambda: rows(days_later=-1), "ends_before_training"),
@@ -138,6 +138,10 @@ NIGHTS = {
         _changed(lambda table: table.assign(y=_scaled(table, 1000, series="s05"))),
         "series_shift",
         others=("total_shift",),
+    ),
+    "times 1000 since yesterday": Night(
+        _changed(lambda table: table.assign(y=_scaled(table, 1000, since=f"{END}"))),
+        "last_values_shift",
     ),
     "frozen": Night(_changed(_frozen), "spread_shift"),
     "zeros": Night(
