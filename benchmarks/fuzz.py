@@ -1,9 +1,10 @@
-"""Fuzz test: mutated data files, specs, inputs of `predict` and run folders, in this process.
+"""Fuzz test: mutated data files, specs, run folders, ledgers and jobs, in this process.
 
 `python benchmarks/fuzz.py csv --count 2000 --seed 1` runs the cases of one kind. A case fails if it
 ends with an exception that is no error of the package (exit code 1 on the command line), takes
-longer than `LIMIT` seconds, or writes a forecast that is not finite or whose quantiles cross. The
-inputs of failed cases are kept in the folder of `--keep`.
+longer than `fuzz_guard.LIMIT` seconds or more than `fuzz_guard.MEMORY` bytes, writes a file outside
+its folder, or a forecast that is not finite or whose quantiles cross. The inputs of failed cases
+are kept in the folder of `--keep`.
 """
 
 from __future__ import annotations
@@ -14,250 +15,42 @@ import hashlib
 import json
 import os
 import random
-import signal
-import string
+import shutil
 import sys
 import tempfile
 import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
+import safetensors.numpy
+from fuzz_files import (
+    base_tables,
+    change_bytes,
+    change_json,
+    covariate_table,
+    mutate,
+    mutate_spec,
+    random_overrides,
+    table_bytes,
+)
+from fuzz_guard import TimeUp, limit_memory, only_in, peak_memory, time_limit
+from fuzz_nightly import run_job_file, run_ledger, run_marks, stub_pictures
+from fuzz_runs import check_forecast, train_runs, trained_runs
 
 from rnnforecast.errors import RnnForecastError
 
-LIMIT = 60
-"""Seconds that a case may take."""
-
-CELLS = (
-    "", " ", "-", "--", "n/a", "NA", "nan", "inf", "-inf", "1e400", "1e-400", "1e60", "3.4e38",
-    "0", "-0", "007", "1,5", "1.5", "1.234", "1,234", "1.234,5", "1,234.5", "1 234", "1'234",
-    "$5", "5 %", "(5)", "5-", "<1", "1_0", "0x1F", "2147483647", "99999999999999999999", "true",
-    "abc", "é", "日本", "٣", "\u2212" + "5", "\u00a0", "=1+1", "@x", "\x1b[31mred", "\x00", '"',
-    '""', "a\nb", "x" * 9999, "2024-02-30", "2024-13-01", "24:00", "2024-01-01 24:00", "202352",
-    "20244", "1969-12-31", "0001-01-01", "9999-12-31", "2024-W53", "Q5 2024", "31/12/2024",
-    "12/31/2024", "2024-01-01T00:00:00Z", "2024-01-01 00:00+25:00", "1704067200", "45000", "now",
-    "today",
-)  # fmt: skip
-"""Cells that replace others."""
-
-
-# Files to mutate
-
-
-def _dates(form: str, count: int = 60, freq: str = "D", start: str = "2023-12-20") -> list[str]:
-    return [str(text) for text in pd.date_range(start, periods=count, freq=freq).strftime(form)]
-
-
-def _csv(frame: pd.DataFrame, **options: object) -> bytes:
-    text: str = frame.to_csv(index=False, **options)  # type: ignore[call-overload]
-    return text.encode()
-
-
-@cache
-def base_tables() -> tuple[bytes, ...]:
-    """Small files of many layouts."""
-    noise = np.random.default_rng(0)
-    y = (20 + 5 * np.sin(np.arange(60) * 2 * np.pi / 7) + noise.random(60)).round(3)
-    single = pd.DataFrame({"ds": _dates("%Y-%m-%d"), "y": y})
-    long = pd.concat([single.assign(shop=name, y=(y * size).round()) for name, size in
-                      (("a", 1), ("b", 7), ("c", 40))])  # fmt: skip
-    wide = pd.DataFrame({"Date": _dates("%d.%m.%Y"), "North": y, "South": y[::-1], "East": y * 3})
-    hours = pd.DataFrame({"time": _dates("%Y-%m-%d %H:%M", freq="h"), "load": y * 1000})
-    ahead = single.assign(y=single["y"].where(np.arange(60) < 50), promo=np.arange(60) % 2)
-    header = pd.DataFrame([["a", *y[:30]], ["b", *y[30:]]],
-                          columns=["place", *_dates("%m/%d/%y", 30)])  # fmt: skip
-    months = pd.DataFrame({"Year": 2015 + np.arange(60) // 12, "Month": np.arange(60) % 12 + 1,
-                           "Rain": y})  # fmt: skip
-    weeks = pd.DataFrame({"week": _dates("%G%V", freq="7D"), "cases": (y * 9).astype(int)})
-    quarters = pd.DataFrame({"period": [f"Q{i % 4 + 1} {2008 + i // 4}" for i in range(60)],
-                             "sales": y})  # fmt: skip
-    price = pd.DataFrame({"Date": _dates("%m/%d/%Y", freq="B"), "Close": [f"${v:.2f}" for v in y]})
-    plain = [_csv(frame) for frame in (single, long, wide, hours, ahead, header, months, weeks,
-                                       quarters, price)]  # fmt: skip
-    return (
-        *plain,
-        _csv(wide, sep=";", decimal=","),
-        _csv(long, sep="\t"),
-        b"Title of the table\n\n" + _csv(single),
-        single.to_csv().encode(),  # a row number without a name
-        single.to_csv(index=False, header=False).encode(),
-        _csv(single).decode().encode("utf-16"),
-    )
-
-
-def covariate_table() -> pd.DataFrame:
-    """Two series with covariates of every kind, known three steps ahead."""
-    noise = np.random.default_rng(0)
-    frames = []
-    for name, size in (("a", 1.0), ("b", 20.0)):
-        y = (size * (20 + 5 * np.sin(np.arange(63) * 2 * np.pi / 7) + noise.random(63))).round(2)
-        y[[11, 12, 30]] = np.nan
-        frame = pd.DataFrame({"shop": name, "ds": _dates("%Y-%m-%d", 63), "y": y})
-        frame["promo"], frame["price"] = np.arange(63) % 2, noise.random(63).round(2)
-        frame["note"] = [f"word{i % 4} text" for i in range(63)]
-        frames.append(frame.assign(y=frame["y"].where(np.arange(63) < 60)))
-    return pd.concat(frames, ignore_index=True)
-
-
-# Mutations
-
-
-def mutate(chance: random.Random, data: bytes) -> bytes:
-    """The file with one to four faults in cells, rows, columns or bytes."""
-    for _ in range(chance.choice((1, 1, 2, 4))):
-        fault = chance.choice((_change_cell,) * 4 + (_change_column, _change_rows, _change_bytes))
-        data = fault(chance, data)
-    return data
-
-
-def _split(data: bytes) -> tuple[list[list[bytes]], bytes]:
-    separator = max((b",", b";", b"\t"), key=data.count)
-    return [line.split(separator) for line in data.split(b"\n")], separator
-
-
-def _join(rows: list[list[bytes]], separator: bytes) -> bytes:
-    return b"\n".join(separator.join(row) for row in rows)
-
-
-def _change_cell(chance: random.Random, data: bytes) -> bytes:
-    rows, separator = _split(data)
-    for _ in range(chance.choice((1, 1, 3, 20))):
-        row = chance.choice(rows)
-        row[chance.randrange(len(row))] = _cell(chance, row)
-    return _join(rows, separator)
-
-
-def _cell(chance: random.Random, row: list[bytes]) -> bytes:
-    if chance.random() < 0.7:
-        return chance.choice(CELLS).encode(errors="replace")
-    cell = bytearray(chance.choice(row))
-    at = chance.randrange(len(cell) + 1)
-    cell[at : at + chance.randrange(2)] = chance.choice(string.printable).encode()
-    return bytes(cell)
-
-
-def _change_column(chance: random.Random, data: bytes) -> bytes:
-    rows, separator = _split(data)
-    width = len(rows[0])
-    at, other = chance.randrange(width), chance.randrange(width)
-    kind, cell = chance.randrange(6), chance.choice(CELLS).encode(errors="replace")
-    for row in rows:
-        if at >= len(row) or other >= len(row):
-            continue
-        if kind == 0:
-            del row[at]
-        elif kind == 1:
-            row.insert(at, row[other])
-        elif kind == 2:
-            row[at], row[other] = row[other], row[at]
-        elif (
-            (kind == 3 and row is not rows[0])
-            or (kind == 4 and row is not rows[0] and chance.random() < 0.2)
-            or (kind == 5 and row is rows[0])
-        ):
-            row[at] = cell
-    return _join(rows, separator)
-
-
-def _change_rows(chance: random.Random, data: bytes) -> bytes:
-    lines = data.split(b"\n")
-    first, last = sorted(chance.randrange(len(lines)) for _ in range(2))
-    kind = chance.randrange(7)
-    if kind == 0:
-        del lines[first:last]
-    elif kind == 1:
-        lines[first:first] = lines[first:last]
-    elif kind == 2:
-        chance.shuffle(lines)
-    elif kind == 3:
-        lines = lines[: chance.randrange(6)]
-    elif kind == 4:
-        lines.insert(first, chance.choice((b"", b",,,", b"# note", b"Source: x", b";;", b"   ")))
-    elif kind == 5:
-        lines = lines[:1] + lines[:0:-1]
-    else:
-        lines[first:last] = lines[first:last:2]
-    return b"\n".join(lines)
-
-
-def _change_bytes(chance: random.Random, data: bytes) -> bytes:
-    changed = bytearray(data)
-    kind = chance.randrange(6)
-    if kind == 0 and changed:
-        changed[chance.randrange(len(changed))] = chance.randrange(256)
-    elif kind == 1:
-        at = chance.randrange(len(changed) + 1)
-        changed[at:at] = bytes(chance.randrange(256) for _ in range(chance.randrange(9)))
-    elif kind == 2:
-        changed = changed[: chance.randrange(len(changed) + 1)]
-    elif kind == 3:
-        changed = changed.replace(b"\n", chance.choice((b"\r\n", b"\r", b"\n\n", b"\n\r")))
-    elif kind == 4:
-        changed = (
-            bytearray(chance.choice((b"\xef\xbb\xbf", b"\xff\xfe", b"\x1f\x8b", b"PK\x03\x04")))
-            + changed
-        )
-    else:
-        changed = changed.replace(b",", chance.choice((b";", b"\t", b"|", b", ", b" ")))
-    return bytes(changed)
-
-
-def mutate_spec(chance: random.Random, text: str) -> str:
-    """The spec with other values, keys or characters."""
-    lines = text.split("\n")
-    values = (
-        "auto", "null", "-1", "0", "1", "2", "1.5", "1e9", "2147483647", "true", "[]", "{}",
-        "[1, 2]", "none", "[ds]", "y", "'*'", ".inf", ".nan", "x" * 500, "é", "[[[[]]]]",
-        "&a [*a]", "!!python/x 1", "{a: 1}", "ds", "D", "h", "W-SUN", "C:Mon-Sat", "zero",
-        "linear", "log", "'%Y'", "'%q'", "data.csv",
-    )  # fmt: skip
-    for _ in range(chance.choice((1, 1, 2, 3))):
-        at = chance.randrange(len(lines))
-        kind = chance.randrange(5)
-        if kind <= 2 and ":" in lines[at]:
-            lines[at] = lines[at].split(":")[0] + ": " + chance.choice(values)
-        elif kind == 3:
-            lines.insert(at, lines[chance.randrange(len(lines))])
-        else:
-            line = list(lines[at])
-            place = chance.randrange(len(line) + 1)
-            line[place : place + chance.randrange(3)] = chance.choice(string.printable)
-            lines[at] = "".join(line)
-    return "\n".join(lines)
-
-
-def random_overrides(chance: random.Random) -> list[str]:
-    """Up to four keys with values of the right kind, which may not go together."""
-    from rnnforecast.spec.spec import SECTIONS
-    from rnnforecast.spec.types import allowed_values, describe_field
-
-    columns = ("ds", "y", "shop", "promo", "price", "note")
-    found = []
-    for _ in range(chance.choice((1, 2, 3, 4))):
-        section = chance.choice(("clean", "features", "window", "model", "training", "forecast"))
-        key, field = chance.choice(list(SECTIONS[section].model_fields.items()))
-        kind, words = describe_field(field), allowed_values(field)
-        if "column" in kind:
-            value = f"[{chance.choice(columns)}]"
-        elif words and chance.random() < 0.8:
-            value = chance.choice(words)
-        elif "true" in kind:
-            value = chance.choice(("true", "false"))
-        elif "whole" in kind:
-            value = str(chance.choice((0, 1, 2, 3, 7, 20, 59, 60, 61, 1000)))
-        else:
-            value = str(chance.choice((0.0, 1e-9, 0.1, 0.5, 0.99, 1.0, 3.0, 1e6)))
-        found.append(f"{section}.{key}={value}")
-    return found
+NIGHTS = ("run", "ledger", "job", "marks")
+"""Kinds for which pictures are left out and the time, memory and files are watched."""
+WITH_RUNS = ("predict", *NIGHTS)
 
 
 # Cases; each returns how it ended
@@ -288,7 +81,7 @@ def run_spec(chance: random.Random) -> str:
     if chance.random() < 0.5:
         Path("spec.yaml").write_text(mutate_spec(chance, full), encoding="utf-8", errors="replace")
     else:
-        Path("data.csv").write_bytes(_csv(covariate_table()))
+        Path("data.csv").write_bytes(table_bytes(covariate_table()))
         small = [*random_overrides(chance), *small, "ensemble.members=1", "training.compile=false"]
     check(Path("spec.yaml"), overrides=small)
     if chance.random() < 0.5:
@@ -309,14 +102,14 @@ def run_predict(chance: random.Random) -> str:
     """`predict` of a trained run on a mutated file."""
     from rnnforecast.workflow.predict import predict
 
-    folder, data = chance.choice(_trained_runs())
-    Path("data.csv").write_bytes(mutate(chance, data))
+    run = chance.choice(trained_runs())
+    Path("data.csv").write_bytes(mutate(chance, run.data))
     try:
-        result = predict(Path(folder), "forecast.csv", data=["data.csv"], plots=False)
+        result = predict(run.folder, "forecast.csv", data=["data.csv"], plots=False)
         ending = "failed in part" if result.failed else "forecast"
     finally:
         if Path("forecast.csv").exists():
-            _check_forecast(Path("forecast.csv"))
+            check_forecast(Path("forecast.csv"))
     return ending
 
 
@@ -324,21 +117,24 @@ def run_folder(chance: random.Random) -> str:
     """`predict` of a run folder in which one file is mutated and the checksums are right."""
     from rnnforecast.workflow.predict import predict
 
-    source, data = chance.choice(_trained_runs())
-    Path("data.csv").write_bytes(data)
+    source = chance.choice(trained_runs())
+    Path("data.csv").write_bytes(source.data)
     Path("run").mkdir()
-    for path in Path(source).iterdir():
+    for path in source.folder.iterdir():
         if path.is_file():
-            Path("run", path.name).write_bytes(path.read_bytes())
+            shutil.copy(path, Path("run", path.name))
     target = Path("run", chance.choice(("state.json", "model.safetensors", "cleaning.safetensors",
-                                        "resolved.yaml", "state.json")))  # fmt: skip
-    if not target.exists():
-        return "no such file"
+                                        "resolved.yaml", "state.json",
+                                        "cleaning.safetensors")))  # fmt: skip
     content = target.read_bytes()
     if target.suffix == ".json" and chance.random() < 0.8:
-        content = json.dumps(_change_json(chance, json.loads(content))).encode()
+        content = json.dumps(change_json(chance, json.loads(content))).encode()
+    elif target.suffix == ".safetensors" and chance.random() < 0.8:
+        content = _change_arrays(chance, content)
+    elif target.suffix == ".yaml" and chance.random() < 0.8:
+        content = mutate_spec(chance, content.decode()).encode(errors="replace")
     else:
-        content = _change_bytes(chance, content)
+        content = change_bytes(chance, content)
     target.write_bytes(content)
     sums = Path("run", "SHA256SUMS")
     lines = [line.split("  ", 1) for line in sums.read_text().splitlines()]
@@ -346,60 +142,34 @@ def run_folder(chance: random.Random) -> str:
     sums.write_text(
         "".join(f"{digest if name == target.name else old}  {name}\n" for old, name in lines)
     )
-    predict(Path("run"), "forecast.csv", data=["data.csv"], plots=False)
-    _check_forecast(Path("forecast.csv"))
+    with only_in(Path.cwd(), source.folder, Path("run"), Path("data.csv")):
+        predict(Path("run"), "forecast.csv", data=["data.csv"], plots=False)
+    check_forecast(Path("forecast.csv"))
     return "forecast"
 
 
-def _change_json(chance: random.Random, value: object) -> object:
-    """The value with one of its parts replaced, removed or repeated."""
-    others = (None, True, -1, 0, 10**12, 1e300, "x", "", [], {}, [None], "inf")
-    if isinstance(value, dict) and value and chance.random() < 0.95:
-        key = chance.choice(list(value))
-        if chance.random() < 0.1:
-            return {name: part for name, part in value.items() if name != key}
-        return {**value, key: _change_json(chance, value[key])}
-    if isinstance(value, list) and value and chance.random() < 0.9:
-        at = chance.randrange(len(value))
-        if chance.random() < 0.2:
-            return value[:at] + value[at + 1 :] if chance.random() < 0.5 else [*value, value[at]]
-        return [*value[:at], _change_json(chance, value[at]), *value[at + 1 :]]
-    return chance.choice(others)
-
-
-def _check_forecast(path: Path) -> None:
-    """AssertionError for numbers that are not finite and for quantiles that cross."""
-    frame = pd.read_csv(path)
-    numbers = frame.select_dtypes("number")
-    assert np.isfinite(numbers.to_numpy(float)).all(), "a number of the forecast is not finite"
-    names = {name.rsplit("_q", 1)[0] for name in numbers if "_q" in name}
-    for target in names:
-        levels = sorted((float(name.rsplit("_q", 1)[1]), name) for name in numbers
-                        if name.startswith(f"{target}_q"))  # fmt: skip
-        quantiles = numbers[[name for _, name in levels]].to_numpy(float)
-        assert (np.diff(quantiles, axis=1) >= 0).all(), "quantiles cross"
-
-
-@cache
-def _trained_runs() -> tuple[tuple[str, bytes], ...]:
-    """Folders of trained runs, with the data that they were trained on."""
-    return tuple((str(path / "run"), (path / "data.csv").read_bytes())
-                 for path in sorted(Path(os.environ["FUZZ_RUNS"]).iterdir()))  # fmt: skip
-
-
-def train_runs(folder: Path, numbers: Sequence[int] = (0, 1, 2, 4)) -> None:
-    """Trains a run on each of a few base tables, below `folder`."""
-    from rnnforecast.workflow.train import train
-
-    sections = {1: "clean: {missing: linear}", 4: "features: {future: promo}"}
-    for number in numbers:
-        place = folder / str(number)
-        place.mkdir(parents=True)
-        (place / "data.csv").write_bytes(base_tables()[number])
-        text = f"data: {{path: data.csv}}\nwindow: {{horizon: 3}}\n{sections.get(number, '')}\n"
-        (place / "spec.yaml").write_text(text, encoding="utf-8")
-        small = ["training.max_steps=20", "training.preset=fast", "forecast.plots=0"]
-        train(place / "spec.yaml", place / "run", overrides=small)
+def _change_arrays(chance: random.Random, content: bytes) -> bytes:
+    """The file with one of its arrays removed, or with other values, another shape or type."""
+    arrays = safetensors.numpy.load(content)
+    name = chance.choice(sorted(arrays))
+    array, kind = arrays[name].copy(), chance.randrange(7)
+    if kind == 0:
+        del arrays[name]
+    elif kind == 1:
+        arrays[name] = array[: len(array) // 2] if array.ndim else array.reshape(1)
+    elif kind == 2:
+        arrays[name] = np.concatenate([array, array]) if array.ndim else array.reshape(1, 1)
+    elif kind == 3:
+        arrays[name] = array.astype(chance.choice(("f4", "f8", "i8", "u1", "bool")))
+    elif array.size:
+        others = (0, 1, -1, 1e300, np.nan, np.inf, -np.inf, 2**62, 255)
+        count = chance.choice((1, 1, array.size))
+        with np.errstate(all="ignore"):
+            values = np.array(chance.choice(others), dtype="f8").astype(array.dtype)
+        for _ in range(count):
+            array.flat[chance.randrange(array.size)] = values
+        arrays[name] = array
+    return safetensors.numpy.save({key: np.ascontiguousarray(each) for key, each in arrays.items()})
 
 
 KINDS: dict[str, Callable[[random.Random], str]] = {
@@ -407,6 +177,9 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
     "spec": run_spec,
     "predict": run_predict,
     "run": run_folder,
+    "ledger": run_ledger,
+    "job": run_job_file,
+    "marks": run_marks,
 }
 
 
@@ -421,17 +194,13 @@ class Ending:
     details: str = ""
 
 
-class _TimeUp(BaseException):
-    """The case takes too long."""
-
-
 def run_case(number: int, kind: str, seed: int, keep: str | None) -> Ending:
     """Runs one case in a folder of its own; its inputs are copied to `keep` if it fails."""
     import torch
 
     torch.set_num_threads(1)
     chance = random.Random(f"{kind} {seed} {number}")
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), _time_limit():
+    with _work_folder() as folder, contextlib.chdir(folder), time_limit():
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -440,7 +209,7 @@ def run_case(number: int, kind: str, seed: int, keep: str | None) -> Ending:
             if error.exit_code != 1:
                 return Ending(number, f"exit {error.exit_code}")
             failure = error
-        except (Exception, _TimeUp) as error:  # noqa: BLE001 - what is looked for
+        except (Exception, TimeUp) as error:  # noqa: BLE001 - what is looked for
             failure = error
         frames = traceback.extract_tb(failure.__traceback__)
         own = [frame for frame in frames if "rnnforecast/" in frame.filename]
@@ -459,16 +228,38 @@ def run_case(number: int, kind: str, seed: int, keep: str | None) -> Ending:
 
 
 @contextlib.contextmanager
-def _time_limit() -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise _TimeUp
+def _work_folder() -> Iterator[Path]:
+    """An empty folder in another one; temporary files go into it, too."""
+    with tempfile.TemporaryDirectory() as place:
+        folder, before = Path(place, "work"), tempfile.tempdir
+        (folder / "tmp").mkdir(parents=True)
+        tempfile.tempdir = str(folder / "tmp")
+        try:
+            yield folder
+        finally:
+            tempfile.tempdir = before
 
-    signal.signal(signal.SIGALRM, stop)
-    signal.alarm(LIMIT)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
+
+def _prepare(kind: str) -> None:
+    """Sets the limits of a process, and what it leaves out."""
+    if kind in NIGHTS:
+        import pyarrow
+        import sqlalchemy.dialects.sqlite  # noqa: F401
+        import torch
+
+        import rnnforecast.batch.job
+        import rnnforecast.batch.score  # noqa: F401
+
+        os.environ["OMP_NUM_THREADS"] = "1"
+        torch.set_num_threads(1)
+        pyarrow.set_cpu_count(1)
+        stub_pictures()
+        limit_memory()
+
+
+def _run_case(number: int, **options: Any) -> tuple[Ending, int]:
+    """The ending, and the most memory that the process has had."""
+    return run_case(number, **options), peak_memory()
 
 
 def main() -> int:
@@ -481,17 +272,26 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--keep", help="folder for the inputs of failed cases")
+    parser.add_argument("--runs", help="folder of the trained runs; made if it is missing")
     arguments = parser.parse_args()
     keep = str(Path(arguments.keep).resolve()) if arguments.keep else None
     begin, endings, failures = time.monotonic(), Counter[str](), dict[str, Ending]()
+    most = 0
     with tempfile.TemporaryDirectory() as folder:
-        if arguments.kind in ("predict", "run"):
-            os.environ["FUZZ_RUNS"] = folder
-            train_runs(Path(folder))
-        case = partial(run_case, kind=arguments.kind, seed=arguments.seed, keep=keep)
+        if arguments.kind in WITH_RUNS:
+            os.environ["FUZZ_RUNS"] = arguments.runs or folder
+        if arguments.kind in WITH_RUNS and not (arguments.runs and Path(arguments.runs).exists()):
+            train_runs(Path(os.environ["FUZZ_RUNS"]), nights=arguments.kind in NIGHTS)
+        case = partial(_run_case, kind=arguments.kind, seed=arguments.seed, keep=keep)
         numbers = range(arguments.first, arguments.first + arguments.count)
-        with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
-            for ending in pool.map(case, numbers, chunksize=8):
+        with ProcessPoolExecutor(
+            arguments.jobs,
+            mp_context=get_context("spawn"),
+            initializer=_prepare,
+            initargs=(arguments.kind,),
+        ) as pool:
+            for ending, memory in pool.map(case, numbers, chunksize=8):
+                most = max(most, memory)
                 endings[ending.kind] += 1
                 if ending.is_failure:
                     failures.setdefault(ending.kind, ending)
@@ -500,7 +300,8 @@ def main() -> int:
     for failure in failures.values():
         print(f"\ncase {failure.number}: {failure.kind}\n{failure.details}")
     n_failed = sum(endings[kind] for kind in failures)
-    print(f"{arguments.count:,} cases, {n_failed:,} failed, {time.monotonic() - begin:.0f} s")
+    print(f"{arguments.count:,} cases, {n_failed:,} failed, {time.monotonic() - begin:.0f} s, "
+          f"most memory {most / 2**20:,.0f} MiB")  # fmt: skip
     return bool(failures)
 
 

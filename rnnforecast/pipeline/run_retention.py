@@ -23,7 +23,7 @@ def prune(
     A version stays if it is among the last `keep` up to the latest, or not older than `keep_days`;
     with neither all stay. The latest always stays, and so do later ones, which a rollback has put
     out of use; with `keep_days` alone the one before the latest too. Of candidates the last `keep`
-    stay, or those not older than `keep_days`. What holds files of others stays.
+    stay, or those not older than `keep_days`. What holds files of others stays, and so do links.
 
     Raises OutputError.
     """
@@ -42,7 +42,9 @@ def prune(
         kept |= {each.name for each in versions if each.trained_at >= oldest}
     deleted = []
     for each in [*used, *candidates]:
-        if each.name not in kept and not foreign_content(each.path, "run"):
+        # of a link, the run that it leads to may be anywhere
+        is_ours = not each.path.is_symlink() and not foreign_content(each.path, "run")
+        if each.name not in kept and is_ours:
             discard_folder(each.path)
             deleted.append(each.name)
     return deleted
