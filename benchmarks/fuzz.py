@@ -247,8 +247,8 @@ def _prepare(kind: str) -> None:
         import sqlalchemy.dialects.sqlite  # noqa: F401
         import torch
 
-        import rnnforecast.batch.job
-        import rnnforecast.batch.score  # noqa: F401
+        import rnnforecast.batch.job.run_job
+        import rnnforecast.batch.score.score  # noqa: F401
 
         os.environ["OMP_NUM_THREADS"] = "1"
         torch.set_num_threads(1)

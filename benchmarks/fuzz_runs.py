@@ -86,7 +86,7 @@ def trained_runs() -> tuple[TrainedRun, ...]:
 def train_runs(
     folder: Path, numbers: Sequence[int] = (0, 1, 2, 4), *, nights: bool = False
 ) -> None:
-    """Trains a run on each of a few base tables, below `folder`; `nights` adds stores and ledgers."""
+    """Trains a run on each of a few base tables, below `folder`; `nights` adds stores, ledgers."""
     from rnnforecast.workflow.train import train
 
     sections = {1: "clean: {missing: linear}", 4: "features: {future: promo, missing_future: last}"}
@@ -105,7 +105,7 @@ def train_runs(
 def _add_nights(run: TrainedRun) -> None:
     """The store, the ledgers and the forecast of a run."""
     from rnnforecast.batch.issue import issue_forecast
-    from rnnforecast.batch.job_summary import new_summary
+    from rnnforecast.batch.job.summary import new_summary
     from rnnforecast.pipeline.run_versions import new_version
 
     for day in (1, 2):

@@ -85,7 +85,11 @@ class FolderSnapshot:
         try:
             if self._handle is None:
                 return (self._opened / name).read_bytes()
-            with os.fdopen(os.open(name, os.O_RDONLY, dir_fd=self._handle), "rb") as file:
+            # a pipe, which is no file of a run, is not waited for
+            flags = os.O_RDONLY | os.O_NONBLOCK
+            with os.fdopen(os.open(name, flags, dir_fd=self._handle), "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise OSError(errno.EINVAL, "it is no regular file", str(self.path / name))
                 return file.read()
         except FileNotFoundError as error:
             self._missed = True

@@ -81,6 +81,8 @@ def add_to_mark(folder: Path, names: Iterable[str]) -> None:
 def read_mark(folder: Path) -> FolderMark | None:
     """The mark of a folder; None without one, or if it is damaged."""
     try:
+        if not (folder / MARK_FILE).is_file():  # a pipe would be waited for
+            return None
         with (folder / MARK_FILE).open("rb") as file:
             stored = json.loads(file.read(MAX_MARK_BYTES))
         kind, files = stored["kind"], stored["files"]

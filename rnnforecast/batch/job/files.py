@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rnnforecast.errors import Problem, SpecError
 from rnnforecast.spec.job import JobSpec
 from rnnforecast.spec.locations import (
     NO_LEDGER,
@@ -14,6 +17,7 @@ from rnnforecast.spec.locations import (
     sqlite_file,
     variables_in,
 )
+from rnnforecast.workflow.predict_places import is_folder
 
 
 @dataclass(frozen=True)
@@ -59,14 +63,17 @@ class JobFiles:
 
 
 def find_job_files(file: Path, settings: JobSpec) -> JobFiles:
-    """The places of the job in `file`; relative paths start at its folder."""
+    """The places of the job in `file`; relative paths start at its folder.
+
+    Raises SpecError for places that get in each other's way, see `_check_places`.
+    """
     folder = file.resolve().parent
     name = file.stem if settings.name == "auto" else settings.name
     store = _absolute(folder, f"runs/{name}" if settings.run == "auto" else settings.run)
     out = (f"forecasts/{name}/" if place == "auto" else place for place in settings.out)
     ledger = settings.ledger
     log = None if settings.log.file == "none" else Path(_absolute(folder, settings.log.file))
-    return JobFiles(
+    found = JobFiles(
         file=file.resolve(),
         settings=settings,
         name=name,
@@ -80,6 +87,8 @@ def find_job_files(file: Path, settings: JobSpec) -> JobFiles:
         log=beside(Path(store), ".log") if settings.log.file == "auto" else log,
         metrics=None if settings.metrics == "none" else Path(_absolute(folder, settings.metrics)),
     )
+    _check_places(found)
+    return found
 
 
 def beside(store: Path, suffix: str) -> Path:
@@ -101,3 +110,81 @@ def _absolute(folder: Path, place: str) -> str:
     slash = "/" if place.endswith("/") and not is_url(place) else ""
     given = place if is_url(place) else os.path.expanduser(place)  # noqa: PTH111 - never fails
     return absolute_location(given, folder) + slash
+
+
+@dataclass(frozen=True)
+class _Place:
+    key: str
+    """The key of the job file that names it, or that it follows from."""
+    path: Path
+    """Absolute, with all links resolved."""
+    is_input: bool = False
+    is_closed: bool = False
+    """Whether it is a folder that may hold nothing but what is written there."""
+
+
+def _check_places(job: JobFiles) -> None:
+    """Raises SpecError with all places of which one would overwrite or block another.
+
+    Two outputs at one place would replace each other, one inside the folder of another would keep
+    that from being replaced the next night, and what the job reads must not be written to. A pipe
+    makes a job wait that nobody looks at.
+    """
+    places = list(_places(job))
+    problems = [
+        Problem(f"{job.file}, {place.key}", f"{place.path} is a pipe", "name a file or a folder")
+        for place in places
+        if _is_pipe(place.path)
+    ]
+    for number, first in enumerate(places):
+        for second in places[number + 1 :]:
+            if not (first.is_input and second.is_input):
+                problems += _conflict(job.file, first, second)
+    if problems:
+        raise SpecError(*problems)
+
+
+def _places(job: JobFiles) -> Iterator[_Place]:
+    def resolved(path: Path) -> Path:
+        return Path(os.path.realpath(path))
+
+    yield _Place("the job file", resolved(job.file), is_input=True)
+    yield _Place("spec", resolved(job.spec), is_input=True)
+    for text in job.data:
+        if (path := local_path(text)) is not None:
+            yield _Place("data", resolved(path), is_input=True)
+    yield _Place("run", resolved(job.store), is_closed=True)
+    yield _Place("run (state)", resolved(job.state))
+    yield _Place("run (score)", resolved(job.scores), is_closed=True)
+    for text in job.out:
+        if (path := local_path(text)) is not None:
+            yield _Place("out", resolved(path), is_closed=is_folder(text))
+    for key, found in (("ledger", local_path(job.ledger)), ("log.file", job.log)):
+        if found is not None:
+            yield _Place(key, resolved(found))
+    if job.metrics is not None:
+        yield _Place("metrics", resolved(job.metrics))
+
+
+def _conflict(file: Path, first: _Place, second: _Place) -> Iterator[Problem]:
+    where = f"{file}, {second.key}"
+    cure = "name another place"
+    # tables of one database file are told apart by its URL
+    if first.path == second.path and not _is_database(first, second):
+        yield Problem(where, f"{second.path} is the place of {first.key}, too", cure)
+        return
+    for outer, inner in ((first, second), (second, first)):
+        if outer.is_closed and outer.path != inner.path and inner.path.is_relative_to(outer.path):
+            found = f"{inner.path} ({inner.key}) lies in the folder of {outer.key}"
+            yield Problem(where, found, f"{cure}, outside of {outer.path}")
+
+
+def _is_database(first: _Place, second: _Place) -> bool:
+    return not first.is_input and {first.key, second.key} <= {"out", "ledger", "data"}
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from rnnforecast.datetimes import format_utc
 from rnnforecast.errors import RnnForecastError, exit_code_of
 from rnnforecast.output.json_files import to_json_types, write_json
@@ -166,12 +168,23 @@ class JobState:
 def read_state(path: Path) -> JobState:
     """The state in a file; an empty one if there is none, or it cannot be read."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return JobState()
         stored = json.loads(path.read_text(encoding="utf-8"))
         found = (stored.get("last"), stored.get("last_published"))
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return JobState()
-    last, published = (each if isinstance(each, dict) else {} for each in found)
+    last, published = (each if _is_summary(each) else {} for each in found)
     return JobState(last, published)
+
+
+def _is_summary(stored: object) -> bool:
+    """Whether a value of a file is a summary with the types of `JobSummary`."""
+    try:
+        found = TypeAdapter(JobSummary).validate_json(json.dumps(stored), strict=True)
+        return not found.finished or datetime.fromisoformat(found.finished).tzinfo is not None
+    except (ValueError, OverflowError):  # ValueError: pydantic's, too
+        return False
 
 
 def write_state(path: Path, summary: JobSummary) -> JobState:

@@ -162,6 +162,8 @@ def _entries(folder: Path, pattern: re.Pattern[str]) -> list[tuple[Path, re.Matc
 def _read_info(path: Path) -> IssueInfo | None:
     """The issue in a file; None if it is no file of a ledger."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return None
         with path.open("rb") as file:
             schema = pq.read_schema(file)
         stored = json.loads((schema.metadata or {})[METADATA_KEY])

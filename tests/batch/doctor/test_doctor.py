@@ -127,7 +127,8 @@ def test_a_job_that_is_silent_or_failed_is_told(tmp_path: Path) -> None:
     now = datetime(2026, 11, 28, 3, tzinfo=UTC)
     last = {"finished": "2026-11-28T02:16:00Z", "exit_code": 7, "status": "failed", "message": "m"}
     published = {"finished": "2026-11-24T02:16:00Z", "data_end": "2026-11-23"}
-    state = {"last": last, "last_published": published}
+    head = {"job": "job", "run_id": "20261128T021500Z-1f3a", "started": "2026-11-28T02:15:00Z"}
+    state = {"last": head | last, "last_published": head | published}
     (tmp_path / "runs" / "job.job.json").write_text(json.dumps(state), encoding="utf-8")
     found = _diagnose(tmp_path, now=now)
     assert _about(found, "last run").level == "error"
