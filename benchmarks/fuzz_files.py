@@ -53,8 +53,8 @@ def base_tables() -> tuple[bytes, ...]:
     quarters = pd.DataFrame({"period": [f"Q{i % 4 + 1} {2008 + i // 4}" for i in range(60)],
                              "sales": y})  # fmt: skip
     price = pd.DataFrame({"Date": _dates("%m/%d/%Y", freq="B"), "Close": [f"${v:.2f}" for v in y]})
-    plain = [table_bytes(frame) for frame in (single, long, wide, hours, ahead, header, months, weeks,
-                                       quarters, price)]  # fmt: skip
+    frames = (single, long, wide, hours, ahead, header, months, weeks, quarters, price)
+    plain = [table_bytes(frame) for frame in frames]
     return (
         *plain,
         table_bytes(wide, sep=";", decimal=","),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -15,18 +16,43 @@ def fuzz() -> ModuleType:
     return script("fuzz")
 
 
+@pytest.fixture(scope="module")
+def runs(fuzz: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fuzz") / "runs"
+    fuzz.train_runs(folder, numbers=(0,), nights=True)
+    return folder
+
+
 @pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize(
-    ("kind", "count"), [("csv", 25), ("spec", 25), ("predict", 12), ("run", 20)]
+    ("kind", "count"),
+    [
+        *(("csv", 25), ("spec", 25), ("predict", 12), ("run", 20)),
+        *(("ledger", 12), ("job", 10), ("marks", 16)),
+    ],
 )
 def test_mutated_inputs_end_with_an_error_of_the_package_or_a_sound_forecast(
-    fuzz: ModuleType, kind: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fuzz: ModuleType, kind: str, count: int, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if kind in ("predict", "run"):
-        monkeypatch.setenv("FUZZ_RUNS", str(tmp_path / "runs"))
-        fuzz.train_runs(tmp_path / "runs", numbers=(0,))
+    monkeypatch.setenv("FUZZ_RUNS", str(runs))
     endings = [fuzz.run_case(number, kind, seed=11, keep=None) for number in range(count)]
     assert [ending.details for ending in endings if ending.is_failure] == []
+
+
+def test_what_is_written_outside_is_found(fuzz: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "kept").write_text("a")
+    for fault in (
+        lambda: (tmp_path / "out").mkdir(),
+        lambda: (tmp_path / "kept").write_text("b"),
+        lambda: os.replace(tmp_path / "in" / "a", tmp_path / "b"),
+    ):
+        (tmp_path / "in" / "a").write_text("a")
+        with (
+            pytest.raises(AssertionError, match=r"outside|changed"),
+            fuzz.only_in(tmp_path / "in", tmp_path / "kept"),
+        ):
+            fault()
 
 
 def test_a_failure_of_the_package_is_found(
@@ -46,7 +72,7 @@ def test_forecasts_that_are_not_finite_or_cross_are_found(fuzz: ModuleType, tmp_
     for row, fault in (("1,2,3", None), ("1,inf,3", "not finite"), ("1,3,2", "cross")):
         path.write_text(f"y,y_q0.1,y_q0.9\n{row}\n", encoding="utf-8")
         if fault is None:
-            fuzz._check_forecast(path)
+            fuzz.check_forecast(path)
         else:
             with pytest.raises(AssertionError, match=fault):
-                fuzz._check_forecast(path)
+                fuzz.check_forecast(path)

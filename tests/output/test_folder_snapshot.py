@@ -104,3 +104,9 @@ def test_between_two_renames_the_old_folder_is_read_and_nothing_is_written(
     finally:
         tmp_path.chmod(0o700)
     assert not path.exists()
+
+
+def test_a_pipe_in_the_folder_is_an_error_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(OSError, match="no regular file"):
+        read_folder(tmp_path, lambda folder: folder.read_bytes("a"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,11 @@ def test_a_folder_that_is_filled_over_time_is_claimed_once(tmp_path: Path) -> No
         claim_folder(tmp_path / "mine", "tuning")
     claim_folder(tmp_path / "mine", "tuning", force=True)
     assert (tmp_path / "mine" / "best.yaml").exists()
+
+
+def test_a_mark_that_is_a_pipe_protects_the_folder(ours: Path) -> None:
+    (ours / MARK_FILE).unlink()
+    os.mkfifo(ours / MARK_FILE)
+    assert read_mark(ours) is None
+    with pytest.raises(OutputPathError, match="damaged"):
+        check_replaceable(ours, "forecast")

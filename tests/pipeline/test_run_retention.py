@@ -65,3 +65,13 @@ def test_candidates_are_kept_by_the_same_rule_and_files_of_others_always(tmp_pat
     (store / rejected[0] / "notes.txt").touch()
     assert prune(store, NIGHT, keep=1) == [rejected[1]]
     assert version_names(store) == [first, rejected[0], rejected[2]]
+
+
+def test_of_a_link_to_a_run_elsewhere_the_run_stays(tmp_path: Path) -> None:
+    store, archive = tmp_path / "run", tmp_path / "archive"
+    names = [train_version(store, day) for day in range(3)]
+    archive.mkdir()
+    (store / names[0]).rename(archive / names[0])
+    (store / names[0]).symlink_to(archive / names[0])
+    assert prune(store, NIGHT, keep=1) == [names[1]]
+    assert (archive / names[0] / "state.json").is_file()

@@ -121,6 +121,8 @@ class _Place:
     is_input: bool = False
     is_closed: bool = False
     """Whether it is a folder that may hold nothing but what is written there."""
+    is_database: bool = False
+    """Whether it may be the place of several tables."""
 
 
 def _check_places(job: JobFiles) -> None:
@@ -152,35 +154,32 @@ def _places(job: JobFiles) -> Iterator[_Place]:
     yield _Place("spec", resolved(job.spec), is_input=True)
     for text in job.data:
         if (path := local_path(text)) is not None:
-            yield _Place("data", resolved(path), is_input=True)
+            yield _Place("data", resolved(path), is_input=True, is_database=is_url(text))
     yield _Place("run", resolved(job.store), is_closed=True)
     yield _Place("run (state)", resolved(job.state))
     yield _Place("run (score)", resolved(job.scores), is_closed=True)
     for text in job.out:
         if (path := local_path(text)) is not None:
-            yield _Place("out", resolved(path), is_closed=is_folder(text))
-    for key, found in (("ledger", local_path(job.ledger)), ("log.file", job.log)):
+            is_closed = not is_url(text) and is_folder(text)
+            yield _Place("out", resolved(path), is_closed=is_closed, is_database=is_url(text))
+    if (path := local_path(job.ledger)) is not None:
+        yield _Place("ledger", resolved(path), is_database=is_url(job.ledger))
+    for key, found in (("log.file", job.log), ("metrics", job.metrics)):
         if found is not None:
             yield _Place(key, resolved(found))
-    if job.metrics is not None:
-        yield _Place("metrics", resolved(job.metrics))
 
 
 def _conflict(file: Path, first: _Place, second: _Place) -> Iterator[Problem]:
     where = f"{file}, {second.key}"
     cure = "name another place"
-    # tables of one database file are told apart by its URL
-    if first.path == second.path and not _is_database(first, second):
-        yield Problem(where, f"{second.path} is the place of {first.key}, too", cure)
+    if first.path == second.path:
+        if not (first.is_database and second.is_database):
+            yield Problem(where, f"{second.path} is the place of {first.key}, too", cure)
         return
     for outer, inner in ((first, second), (second, first)):
-        if outer.is_closed and outer.path != inner.path and inner.path.is_relative_to(outer.path):
+        if outer.is_closed and inner.path.is_relative_to(outer.path):
             found = f"{inner.path} ({inner.key}) lies in the folder of {outer.key}"
             yield Problem(where, found, f"{cure}, outside of {outer.path}")
-
-
-def _is_database(first: _Place, second: _Place) -> bool:
-    return not first.is_input and {first.key, second.key} <= {"out", "ledger", "data"}
 
 
 def _is_pipe(path: Path) -> bool:

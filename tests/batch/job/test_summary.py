@@ -66,6 +66,18 @@ def test_a_state_that_cannot_be_read_is_an_empty_one(tmp_path: Path, text: str) 
     assert read_state(tmp_path / "missing") == JobState()
 
 
+def test_a_state_with_values_of_other_types_is_an_empty_one(tmp_path: Path) -> None:
+    path, summary = tmp_path / "s", new_summary("shop")
+    summary.published = ["f.csv"]
+    for key, value in (("series", 3), ("series", {"model": "x"}), ("finished", "now")):
+        write_state(path, summary)
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored["last_published"][key] = value
+        path.write_text(json.dumps(stored), encoding="utf-8")
+        assert read_state(path).last["run_id"] == summary.run_id
+        assert read_state(path).last_published == {}
+
+
 def test_metrics_are_in_the_text_format_of_prometheus(tmp_path: Path) -> None:
     summary = new_summary('a "b"\\')
     summary.seconds = {"forecast": 1.5, "publish": 0.25}

@@ -107,3 +107,11 @@ def test_columns_of_other_types_are_left_out(name: str, ledger: ParquetLedger) -
     listing = ledger.issues()
     assert not listing.issues
     assert path.name in listing.findings[0]
+
+
+def test_a_pipe_is_no_issue_and_not_waited_for(ledger: ParquetLedger) -> None:
+    ledger.append(issue())
+    os.mkfifo(ledger.folder / "issued=2024-03-01" / "00000002.parquet")
+    listing = ledger.issues()
+    assert [each.issue_id for each in listing.issues] == ["00000001"]
+    assert "00000002.parquet" in listing.findings[0]
