@@ -96,7 +96,8 @@ def read_mark(folder: Path) -> FolderMark | None:
 def check_replaceable(path: Path, kind: FolderKind, *, force: bool = False) -> None:
     """Raises OutputPathError unless the folder `path` may be replaced by one of this kind.
 
-    With `force`, any folder may be but a mounted disk and those around the working folder.
+    With `force`, any folder may be but a mounted disk, and those around the working folder and the
+    home folder.
     """
     if not os.path.lexists(path):
         return
@@ -105,16 +106,22 @@ def check_replaceable(path: Path, kind: FolderKind, *, force: bool = False) -> N
     elif path.is_mount():
         found, cure = "is a mounted disk, which cannot be replaced", "choose a folder inside it"
     elif Path.cwd().is_relative_to(path):
-        found, cure = (
-            "is the working folder or around it, which cannot be replaced",
-            "choose another folder",
-        )
+        found = "is the working folder or around it, which cannot be replaced"
+        cure = "choose another folder"
+    elif _home().is_relative_to(path):
+        found = "is your home folder or around it, which cannot be replaced"
+        cure = "choose a folder inside it"
     elif not force and (reason := foreign_content(path, kind)):
         found = f"will not be replaced: {reason}"
         cure = "move that away, or choose another folder; --force deletes all that is in this one"
     else:
         return
     raise OutputPathError(Problem(str(path), found, cure))
+
+
+def _home() -> Path:
+    """The home folder of this user, with all links resolved."""
+    return Path(os.path.realpath(os.path.expanduser("~")))  # noqa: PTH111 - never fails
 
 
 def foreign_content(path: Path, kind: FolderKind) -> str:

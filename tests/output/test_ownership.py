@@ -132,3 +132,15 @@ def test_a_mark_that_is_a_pipe_protects_the_folder(ours: Path) -> None:
     assert read_mark(ours) is None
     with pytest.raises(OutputPathError, match="damaged"):
         check_replaceable(ours, "forecast")
+
+
+def test_the_home_folder_is_not_replaced_even_by_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "homes" / "me"
+    home.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    for path in (home, home.parent):
+        with pytest.raises(OutputPathError, match="home folder"):
+            check_replaceable(path, "forecast", force=True)
+    check_replaceable(home / "new", "forecast", force=True)
