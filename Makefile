@@ -67,7 +67,7 @@ bench-peers: $(VENV)/.ready-dev ## the tool beside other libraries, hours: make 
 	$(BIN)/python benchmarks/peers/run.py \
 	  $(or $(DATA),$(error name the folder: make bench-peers DATA=folder)) $(ARGS)
 
-fuzz: $(VENV)/.ready-test ## mutated files, specs and run folders: make fuzz ARGS='csv --count 2000'
+fuzz: $(VENV)/.ready-test ## mutated files, specs, runs, ledgers, jobs: make fuzz ARGS='csv --count 2000'
 	$(BIN)/python benchmarks/fuzz.py $(or $(ARGS),csv)
 
 mutants: $(VENV)/.ready-dev ## how many of 70 small faults the tests notice, an hour

@@ -291,7 +291,7 @@ def run_job_file(chance: random.Random) -> str:
         options = JobOptions(now=NOW, retry_failed=chance.random() < 0.2)
         outcome = start(job, options)
         json.loads(outcome.summary.to_line())
-    check_outputs(job.out)
+    check_outputs(outcome.summary.published)
     error = outcome.error
     if error is not None and not isinstance(error, RnnForecastError):
         raise error
@@ -337,9 +337,11 @@ def _mutate_beside(chance: random.Random, run: TrainedRun) -> None:
     if target == state and chance.random() < 0.8:
         changed = change_json(chance, json.loads(state.read_bytes()))
         state.write_text(json.dumps(changed), encoding="utf-8")
-    elif target.exists() and chance.random() < 0.8:
+    elif target.exists() and (target.name == "night.log" or chance.random() < 0.8):
         target.write_bytes(change_bytes(chance, target.read_bytes()))
-    else:
+    else:  # but not by a link to a file, which is followed
+        if target == state:
+            Path("mine/keep.csv").unlink()
         _replace_by_other(chance, target)
 
 
@@ -404,7 +406,8 @@ def _work_on(chance: random.Random, store: Path, run: TrainedRun) -> str:
 
 def _leads_outside(store: Path) -> bool:
     """Whether the run in use is a link to another place, where it would be written to."""
-    return not (store / "latest").resolve().is_relative_to(Path.cwd())
+    found = os.path.realpath(store / "latest")  # a loop is no error
+    return not Path(found).is_relative_to(Path.cwd())
 
 
 def _mutate_marks(chance: random.Random, store: Path) -> None:

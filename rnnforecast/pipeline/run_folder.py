@@ -207,6 +207,7 @@ def parse_run(folder: FolderSnapshot) -> Run:
             needs_path=False,
         )
         profile = TrainingProfile.from_arrays(arrays)
+        trained_until = state.last_trained_timestamp()
         wrong = list(find_contradictions(state, plan, error_correlation, spec))
         if not profile.fits(plan):
             wrong.append("profile")
@@ -235,7 +236,7 @@ def parse_run(folder: FolderSnapshot) -> Run:
         plotted_series=state.plotted_series,
         calibration=state.calibration,
         refreshed=state.refreshed_calibration,
-        trained_until=state.last_trained_timestamp(),
+        trained_until=trained_until,
         metadata=state.metadata(),
         spec=spec,
         profile=profile,

@@ -118,7 +118,7 @@ class TrainingProfile:
 
     def _check_values(self) -> None:
         is_plausible = (
-            1 <= self.width <= MAX_WIDTH
+            MIN_WIDTH <= self.width <= MAX_WIDTH
             and 0 <= self.lead < MAX_ORDINAL
             and 0 <= self.plan_steps < MAX_ORDINAL
             and bool((np.abs(self.end) <= MAX_ORDINAL).all())

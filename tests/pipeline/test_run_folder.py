@@ -89,16 +89,25 @@ def test_a_damaged_or_missing_file_is_named(run_folder: Path, name: str) -> None
         load_run(run_folder)
 
 
-def test_another_format_is_refused(run_folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("stored", "forged", "told"),
+    [
+        (b'"format": 10', b'"format": 9', "another version"),
+        (b'"trained_until": "', b'"trained_until": "inf', "cannot be used"),
+    ],
+)
+def test_another_format_and_a_forged_time_are_refused(
+    run_folder: Path, stored: bytes, forged: bytes, told: str
+) -> None:
     path = run_folder / "state.json"
     old = path.read_bytes()
-    new = old.replace(b'"format": 10', b'"format": 9')
+    new = old.replace(stored, forged)
     assert new != old
     path.write_bytes(new)
     sums = run_folder / CHECKSUMS_FILE
     hashes = [hashlib.sha256(data).hexdigest() for data in (old, new)]
     sums.write_text(sums.read_text().replace(*hashes))
-    with pytest.raises(RunFolderError, match="another version"):
+    with pytest.raises(RunFolderError, match=told):
         load_run(run_folder)
 
 

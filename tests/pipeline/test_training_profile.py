@@ -70,13 +70,16 @@ def test_covariates_have_usual_shares(
     np.testing.assert_allclose(profile.covariate_constant, [0, 1])
 
 
-def test_the_arrays_give_the_same_profile(
+def test_the_arrays_give_the_same_profile_and_forged_ones_none(
     profile_of: Callable[..., TrainingProfile], table: Callable[..., pd.DataFrame]
 ) -> None:
     rows = table(["ä/b", "ß"], steps=30)
     rows.loc[rows.index < 20, "y"] = 4.0
     profile = profile_of(rows)
     again = TrainingProfile.from_arrays(profile.arrays())
+    forged = profile.arrays() | {"profile.width": np.array([1])}
+    with pytest.raises(ValueError, match="no training leaves"):
+        TrainingProfile.from_arrays(forged)
     for name, array in profile.arrays().items():
         np.testing.assert_array_equal(again.arrays()[name], array)
     assert set(again.labels) == {"ä/b", "ß"}

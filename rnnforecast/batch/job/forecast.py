@@ -111,6 +111,7 @@ def _publish(
     for place in job.out:
         try:
             with output_lock(place, f"run {job.name}", wait, on_wait=listener.info):
+                check_place(place)
                 write_to(forecast, place, listener=listener)
         except Exception as error:  # noqa: BLE001 - a fault in one place, whatever it is
             failed = failed or error

@@ -7,9 +7,12 @@ import shlex
 import shutil
 import signal
 import subprocess
+import threading
+import time
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import IO
 
 from rnnforecast.batch.job.summary import JobSummary, Status
 from rnnforecast.spec.job import HooksSpec
@@ -80,26 +83,50 @@ def _run(arguments: list[str], summary: JobSummary, folder: Path, timeout: timed
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            bufsize=0,
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
         return f"cannot be started: {getattr(error, 'strerror', None) or error}"
     text = (summary.to_line() + "\n").encode("utf-8", "backslashreplace")
+    output = bytearray()
+    threads = [
+        threading.Thread(target=_write_all, args=(process.stdin, text), daemon=True),
+        threading.Thread(target=_read_end, args=(process.stdout, output), daemon=True),
+    ]
+    deadline = time.monotonic() + timeout.total_seconds()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0))
     try:
-        output, _ = process.communicate(text, timeout=timeout.total_seconds())
+        process.wait(max(deadline - time.monotonic(), 0))
+        is_late = any(thread.is_alive() for thread in threads)
     except subprocess.TimeoutExpired:
+        is_late = True
+    if is_late:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.kill()
         process.wait()
         return f"was ended after {timeout.total_seconds():g} s"
-    finally:
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
     if process.returncode == 0:
         return None
     shown = output.decode("utf-8", "replace").strip()[-MAX_OUTPUT:]
     how = f"ended with {process.returncode}"
     return f"{how}: {shown}" if shown else how
+
+
+def _write_all(stream: IO[bytes], data: bytes) -> None:
+    """Writes to the standard input of a command, which need not read it, and closes it."""
+    with suppress(OSError), stream:
+        while data:
+            data = data[stream.write(data) :]
+
+
+def _read_end(stream: IO[bytes], output: bytearray) -> None:
+    """Reads the output of a command; its last bytes stay in `output`, however long it is."""
+    with suppress(OSError), stream:
+        while part := stream.read(1 << 16):
+            output += part
+            del output[: -4 * MAX_OUTPUT]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnforecast.batch.job.summary import JobState
+from rnnforecast.errors import OutputPathError, Problem
 from rnnforecast.output.atomic_files import write_text
 
 PREFIX = "rnnforecast_job_"
@@ -16,7 +17,16 @@ Sample = tuple[dict[str, str], float]
 
 
 def write_metrics(path: Path, job: str, state: JobState) -> None:
-    """Writes the file whole, so that the collector never reads a half; raises OutputError."""
+    """Writes the file whole, so that the collector never reads a half.
+
+    Raises OutputPathError for a file that is not of this job, OutputError.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            head = file.read(1 << 16).decode("utf-8", "replace")
+        if head and f'{PREFIX}exit_code{{job_name="{_escape(job)}"}}' not in head:
+            found = f"exists and has no metrics of the job {job}, so it will not be replaced"
+            raise OutputPathError(Problem(str(path), found, "name another file, or delete it"))
     write_text(path, metrics_text(job, state))
 
 

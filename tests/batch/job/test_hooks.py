@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from datetime import timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rnnforecast.batch.job import hooks
 from rnnforecast.batch.job.hooks import find_command_problem, run_hook
 from rnnforecast.batch.job.summary import JobSummary, new_summary
 from rnnforecast.spec.job import HooksSpec
@@ -67,6 +69,13 @@ def test_a_hook_that_does_not_end_is_ended_with_its_children(
 def test_a_hook_that_reads_nothing_is_no_fault(tmp_path: Path, summary: JobSummary) -> None:
     summary.errors = ["x" * 1_000_000]
     assert run_hook(_hooks("true"), summary, tmp_path) is None
+
+
+def test_of_a_long_output_the_end_is_kept_in_memory() -> None:
+    output = bytearray()
+    hooks._read_end(io.BytesIO(b"x" * 1_000_000 + b"the end"), output)
+    assert len(output) <= 4 * hooks.MAX_OUTPUT
+    assert output.endswith(b"the end")
 
 
 def test_only_the_hook_of_the_status_is_started(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from rnnforecast.batch.job.log import JobLog, format_line
 from rnnforecast.batch.job.metrics import metrics_text, write_metrics
 from rnnforecast.batch.job.summary import JobState, new_summary, read_state, write_state
-from rnnforecast.errors import Problem, StaleInput
+from rnnforecast.errors import OutputPathError, Problem, StaleInput
 from rnnforecast.pipeline.progress import NullListener
 
 METRIC = re.compile(r'rnnforecast_job_\w+\{\w+="(?:[^"\\]|\\.)*"(?:,\w+="[^"]*")*\} [-+.\de]+')
@@ -96,7 +96,15 @@ def test_metrics_are_in_the_text_format_of_prometheus(tmp_path: Path) -> None:
     assert any("duration_seconds" in line and line.endswith(" 1.75") for line in samples)
     write_metrics(tmp_path / "m.prom", summary.job, state)
     assert (tmp_path / "m.prom").read_text(encoding="utf-8") == text
-    write_metrics(tmp_path / "m.prom", "j", JobState(new_summary("j").to_json()))  # nothing known
+    write_metrics(tmp_path / "j.prom", "j", JobState(new_summary("j").to_json()))  # nothing known
+
+
+def test_metrics_do_not_replace_those_of_another_job(tmp_path: Path) -> None:
+    path, state = tmp_path / "m.prom", JobState(new_summary("a").to_json())
+    write_metrics(path, "a", state)
+    write_metrics(path, "a", state)
+    with pytest.raises(OutputPathError, match="no metrics of the job b"):
+        write_metrics(path, "b", state)
 
 
 def test_each_line_of_a_log_has_the_time_and_the_run(tmp_path: Path) -> None:

@@ -73,11 +73,12 @@ def test_the_first_run_trains_and_publishes_to_every_place(job: Run) -> None:
 
 def test_a_place_that_fails_does_not_cost_the_others(job: Run) -> None:
     Path("file").touch()
-    result = job(more="out: [file/below, f.csv]\n")
+    result = job(more="out: [file/below, f.csv, 'sqlite:///x.db']\n")
     summary = _summary(result)
     assert result.exit_code == summary["exit_code"] == 2
     assert [Path(place).name for place in summary["published"]] == ["f.csv"]
-    assert len(summary["not_published"]) == 1
+    assert len(summary["not_published"]) == 2
+    assert "table" in summary["not_published"]["sqlite:///" + str(Path("x.db").absolute())]
     assert Path("f.csv").is_file()
 
 
