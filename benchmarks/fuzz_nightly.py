@@ -297,7 +297,7 @@ def run_job_file(chance: random.Random) -> str:
         raise error
     if outcome.summary.exit_code == 1 and not isinstance(error, OutputError):
         raise AssertionError(f"exit 1: {outcome.summary.message}")
-    for words in (*outcome.summary.not_published.values(), outcome.summary.retrain_words):
+    for words in (*outcome.summary.not_published.values(), outcome.summary.retrain_message):
         assert "Error:" not in words, words  # the name of an exception
     return f"exit {outcome.summary.exit_code} {outcome.summary.status}"
 

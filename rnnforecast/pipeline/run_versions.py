@@ -87,7 +87,8 @@ def store_of(path: Path) -> Path | None:
 
 def run_name(path: Path) -> str:
     """The name of a run: that of its store if it is a version."""
-    return (store_of(path) or store_of(path.resolve()) or path.resolve()).name
+    real = Path(os.path.realpath(path))  # unlike Path.resolve, of a loop of links too
+    return (store_of(path) or store_of(real) or real).name
 
 
 def resolve_run(path: Path) -> Path:

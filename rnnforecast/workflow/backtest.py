@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -103,7 +104,7 @@ def backtest_subject(
         # whether there is a season is not known yet
         baselines = choose_baselines(names, season=2, count=count)
         find_baseline(compared_to, [each.name for each in baselines])
-    check_replaceable(out.resolve(), "backtest", force=force)
+    check_replaceable(Path(os.path.realpath(out)), "backtest", force=force)
     work = BacktestWork(out, fingerprint(subject, plan))
     if work.prepare():
         listener.info("an unfinished backtest of another spec or other data is left out")

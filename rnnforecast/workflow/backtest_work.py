@@ -30,7 +30,7 @@ class BacktestWork:
 
     def __init__(self, out: Path, fingerprint: str) -> None:
         """`out` is the folder of the result; `fingerprint` the hash of all that it depends on."""
-        target = out.resolve()
+        target = Path(os.path.realpath(out))
         self.folder = target.parent / f".{target.name}.backtest"
         self.fingerprint = fingerprint
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -26,7 +27,7 @@ class CheckpointFile:
     def __init__(self, run_folder: Path, fingerprint: str) -> None:
         """`fingerprint` is the hash of spec, data and the weights that training starts from."""
         # versions of a run share it: a training is continued into a new one
-        folder = (store_of(run_folder) or run_folder).resolve()
+        folder = Path(os.path.realpath(store_of(run_folder) or run_folder))
         self.path = folder.parent / f"{folder.name}.checkpoint"
         self.fingerprint = fingerprint
         self._last_saved = -math.inf

@@ -20,6 +20,7 @@ Timestamps are in UTC where the data have a time zone or an offset, and as in th
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -121,7 +122,8 @@ def open_ledger(location: str) -> Ledger:
 
 def default_location(run: Path) -> str:
     """The ledger of a run or of a store of versions: a folder beside it."""
-    target = store_of(run) or store_of(run.resolve()) or run.resolve()
+    real = Path(os.path.realpath(run))
+    target = store_of(run) or store_of(real) or real
     return str(target.with_name(f"{target.name}.ledger"))
 
 

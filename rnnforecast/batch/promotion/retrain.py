@@ -7,6 +7,7 @@ with. A training that fails is reported, not raised: the current model stays.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -111,7 +112,7 @@ def find_due_reason(
     """Why a training of the model in `store` is due, None if it is not; and a clause about it."""
     versions = list_versions(store)
     current = latest_version(versions)
-    if current is None and (not store.exists() or is_store(store)):
+    if current is None and (not os.path.lexists(store) or is_store(store)):
         return "no_model", "there is no model yet"
     try:
         load_run(store)

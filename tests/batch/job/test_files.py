@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from rnnforecast.batch.job.files import JobFiles, find_job_files
+from rnnforecast.batch.ledger.ledger import default_location
+from rnnforecast.batch.promotion.retrain import RetrainPolicy, find_due_reason
 from rnnforecast.errors import SpecError
+from rnnforecast.pipeline.run_versions import run_name
 from rnnforecast.spec.load_job import parse_job
 
 
@@ -64,3 +68,12 @@ def test_a_job_does_not_wait_for_a_pipe(tmp_path: Path, text: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SpecError, match="is a pipe"):
         _find(tmp_path, text)
+
+
+def test_the_place_of_a_run_may_be_a_loop_of_links_or_too_long(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    policy, now = RetrainPolicy(), datetime(2026, 11, 28, tzinfo=UTC)
+    assert find_due_reason(tmp_path / ("x" * 300), policy, now)[0] == "no_model"
+    assert find_due_reason(tmp_path / "loop", policy, now)[0] == "unreadable"
+    assert run_name(tmp_path / "loop") == "loop"
+    assert default_location(tmp_path / "loop") == str(tmp_path / "loop.ledger")
