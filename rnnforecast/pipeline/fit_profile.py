@@ -34,13 +34,12 @@ from rnnforecast.pipeline.training_profile import (
     MAX_ORDINAL,
     MAX_PERIODS,
     MAX_WIDTH,
+    MIN_WIDTH,
     TrainingProfile,
 )
 from rnnforecast.spec.spec import Spec
 from rnnforecast.types import Floats
 
-MIN_WIDTH = 7
-"""Fewest steps that a level is the median of; it is a season from here to `MAX_WIDTH`."""
 MAX_BLOCKS = 64
 """Levels are taken at so many places of each series, evenly spaced."""
 MAX_SEASONS = 20

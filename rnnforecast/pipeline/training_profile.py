@@ -20,7 +20,7 @@ from rnnforecast.types import Bools, Floats, Ints
 
 PREFIX = "profile."
 """Of the names of its arrays in `cleaning.safetensors`."""
-MAX_WIDTH, MAX_PERIODS = 48, 4000
+MIN_WIDTH, MAX_WIDTH, MAX_PERIODS = 7, 48, 4000
 """Most steps of the windows of a level, and most periods of a season."""
 FEW_SERIES = 20
 """With fewer series a share says little, and the largest ever is the usual one."""

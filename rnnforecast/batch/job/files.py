@@ -138,6 +138,9 @@ def _check_places(job: JobFiles) -> None:
         for place in places
         if _is_pipe(place.path)
     ]
+    if os.path.lexists(job.store) and not job.store.is_dir():
+        found = f"{job.store} is no folder, which the versions of the model need"
+        problems.append(Problem(f"{job.file}, run", found, "name another place"))
     for number, first in enumerate(places):
         for second in places[number + 1 :]:
             if not (first.is_input and second.is_input):

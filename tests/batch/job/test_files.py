@@ -37,12 +37,15 @@ def _find(folder: Path, text: str) -> JobFiles:
         ("log: {file: job.yaml}", "log.file"),
         ("out: f\nmetrics: f/m.prom", "metrics"),
         ("out: .", "out"),
+        ("run: /dev/null", "run"),
+        ("run: loop", "run"),
     ],
 )
 def test_places_that_get_in_each_others_way_are_refused(
     tmp_path: Path, text: str, where: str
 ) -> None:
     (tmp_path / "link").symlink_to("f")
+    (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(SpecError) as caught:
         _find(tmp_path, text)
     assert f"job.yaml, {where}" in str(caught.value)
