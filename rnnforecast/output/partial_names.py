@@ -4,7 +4,7 @@ A name is ``.NAME.partial-HOST-PID-START-TOKEN`` for a result that is not comple
 replaced and is being deleted; ``old`` in place of ``partial`` for the earlier version of a folder
 while it is replaced on a file system without an exchange. HOST and START are hashes: of the machine
 and its process numbers, and of the time at which the process started, so that another process with
-the same number is told apart.
+the same number is recognized.
 """
 
 from __future__ import annotations

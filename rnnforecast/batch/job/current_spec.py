@@ -1,4 +1,4 @@
-"""The spec of a job as it is tonight, beside the one that the current model was trained with."""
+"""The current spec of a job, beside the spec that its model was trained with."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rnnforecast.pipeline.run_versions import resolve_run
 from rnnforecast.spec.load import read_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.spec.yaml_source import dump_value
+from rnnforecast.wording import join_names
 
 MAX_KEYS = 5
 """Keys that the finding of a changed spec names."""
@@ -22,7 +23,7 @@ MAX_KEYS = 5
 
 @dataclass(frozen=True)
 class CurrentSpec:
-    """What a forecast takes from the spec of tonight, and what has to wait for a training."""
+    """What a forecast takes from the current spec, and what waits for the next training."""
 
     data: tuple[str, ...]
     """The files of the job, or those of the spec."""
@@ -46,8 +47,8 @@ def read_current_spec(job: JobFiles) -> CurrentSpec:
 
 
 def _spec_of_model(store: Path) -> Spec | None:
-    """The spec that the current model was trained with; None if it cannot be read, which the
-    forecast tells."""
+    """The spec that the current model was trained with; None if it cannot be read: the
+    forecast raises the error."""
     try:
         return read_spec(resolve_run(store) / SPEC_FILE, rules=(), needs_path=False)
     except (RunFolderError, SpecError):
@@ -66,10 +67,9 @@ def _changed_values(spec: Spec, trained: Spec) -> dict[str, Any]:
 
 
 def _finding(job: JobFiles, keys: list[str]) -> Finding:
-    more = f" and {len(keys) - MAX_KEYS:,} more keys" if len(keys) > MAX_KEYS else ""
     message = (
         f"{job.spec.name} has other values than the current model was trained with: "
-        f"{', '.join(keys[:MAX_KEYS])}{more}; they count from the next training"
+        f"{join_names(keys, MAX_KEYS)}; they apply from the next training"
     )
     cure = f"to train now: rnnforecast train {job.spec} -o {job.store} --versions"
     return Finding("spec_changed", message, count=len(keys), cure=cure)
