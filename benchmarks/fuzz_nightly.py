@@ -388,7 +388,7 @@ def _work_on(chance: random.Random, store: Path, run: TrainedRun) -> str:
     elif kind == "rollback":
         names = [each.name for each in store.iterdir()] if store.is_dir() else []
         run_versions.rollback(store, chance.choice((None, *names)))
-    elif kind == "new":
+    elif kind == "new" and not store.is_symlink():
         with run_versions.new_version(store, NOW, publish=chance.random() < 0.7) as version:
             shutil.copytree(run.folder, version)
     elif kind == "calibrate" and not _leads_outside(store):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -102,6 +102,9 @@ class CovariatePlan:
         for key, array in arrays.items():
             position, _, name = key.partition(".")
             reductions.setdefault(int(position), {})[name] = array
+        names = {each.name for each in fields(Covariate)}
+        if any(set(each) != names for each in stored):
+            raise ValueError("covariates with other keys")
         covariates = TypeAdapter(tuple[Covariate, ...]).validate_python(stored)
         return cls(covariates, reductions)
 

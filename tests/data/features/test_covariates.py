@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rnnforecast.data.features import features
 from rnnforecast.data.features.checks import check_future_known
+from rnnforecast.data.features.covariates import Covariate, CovariatePlan
 from rnnforecast.data.features.feature_plan import FeaturePlan
 from rnnforecast.data.features.features import FeatureTables
 from rnnforecast.data.io.column_roles import ColumnRoles
@@ -181,3 +182,12 @@ def test_every_holiday_counts_once_at_steps_of_several_days(alias: str, days: in
 def test_holidays_of_business_days_have_no_window() -> None:
     christmas = np.array(["2023-12-25"], dtype="datetime64[us]")
     assert calendar.holiday_features(christmas, parse_frequency("2B"), "DE", 0).tolist() == [[1.0]]
+
+
+def test_a_stored_encoding_with_other_keys_is_refused() -> None:
+    plan = CovariatePlan((Covariate(("promo",), "future", "number", (0.5,), (0.5,)),))
+    (stored,) = plan.to_json()
+    assert CovariatePlan.from_json([stored], {}) == plan
+    stored["other"] = stored.pop("scale")
+    with pytest.raises(ValueError, match="other keys"):
+        CovariatePlan.from_json([stored], {})
