@@ -111,7 +111,8 @@ def test_no_file_is_written_unless_asked(
 
 
 def test_the_forecast_begins_after_the_given_history(run: rf.Run, frame: pd.DataFrame) -> None:
-    table = run.predict(frame[frame["ds"] < "2024-02-01"], horizon=3)
+    with pytest.warns(rf.ForecastWarning, match="ends_before_training"):
+        table = run.predict(frame[frame["ds"] < "2024-02-01"], horizon=3)
     assert table.columns.tolist()[:4] == ["unique_id", "ds", "cutoff", "yhat"]
     assert table["cutoff"].unique().tolist() == [pd.Timestamp("2024-01-31")]
     assert set(table["status"]) == {"model"}
