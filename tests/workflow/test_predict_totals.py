@@ -229,7 +229,7 @@ def test_totals_of_the_spec_that_do_not_fit_a_forecast_are_left_out(
     assert Path("g-paths.csv").is_file()  # those of the spec
     result = rnnforecast("predict", "run", "-o", "-", "--total", "4")
     assert result.exit_code == 2
-    assert "totals and paths are files beside it" in result.stderr
+    assert "totals and paths are files beside the forecast" in result.stderr
 
 
 def test_files_are_named_after_the_forecast() -> None:
