@@ -21,6 +21,7 @@ from rnnforecast.batch.ledger.ledger import (
     has_utc_timestamps,
     ledger_timestamps,
     open_ledger,
+    recorded_name,
 )
 from rnnforecast.batch.lock import output_lock
 from rnnforecast.datetimes import as_utc
@@ -30,7 +31,6 @@ from rnnforecast.pipeline.calibration import store_timestamp
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run import Run
-from rnnforecast.pipeline.run_versions import run_name
 from rnnforecast.spec.locations import NO_LEDGER
 from rnnforecast.workflow.predict import publish_forecast
 from rnnforecast.workflow.predict_forecast import Prediction
@@ -163,7 +163,7 @@ def build_issue(folder: Path, run: Run, prediction: Prediction, now: datetime) -
     order = [*ROW_COLUMNS[:-1], *quantiles, ROW_COLUMNS[-1]]
     table = frame.loc[np.isfinite(frame["yhat"].to_numpy()), order].reset_index(drop=True)
     run_id = id_of_run(run)
-    info = IssueInfo(run_name(folder), run_id, _issue_id(run, run_id, prediction), now)
+    info = IssueInfo(recorded_name(folder), run_id, _issue_id(run, run_id, prediction), now)
     return Issue(info, table, has_utc_timestamps(panel))
 
 

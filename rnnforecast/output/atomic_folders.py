@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from rnnforecast.errors import OutputPathError
 from rnnforecast.output.atomic_files import copy_owner_and_mode, fsync_file, fsync_folder
 from rnnforecast.output.exchange import exchange
 from rnnforecast.output.ownership import FolderKind, check_replaceable, write_mark
@@ -59,15 +60,14 @@ def atomic_folder(
         partial = partial_path(path)
         partial.mkdir()
         try:
-            if path.is_dir():
-                # who may not read the old folder does not read the new one meanwhile
+            # who may not read the old folder does not read the new one meanwhile
+            with suppress(FileNotFoundError):
                 partial.chmod(stat.S_IMODE(path.stat().st_mode) | stat.S_IRWXU)
             yield partial
             write_mark(partial, kind)
             _fsync_tree(partial)
-            if path.is_dir():
-                _copy_owners_and_modes(path, partial)
-            publish_folder(partial, path, lambda old: check_replaceable(old, replaced, force=force))
+            _until_unchanged(path, lambda: _copy_owners_and_modes(path, partial))
+            publish_folder(partial, path, lambda old: _check(old, replaced, force=force))
         finally:
             delete_tree(partial)
 
@@ -77,7 +77,7 @@ def prepare_folder(path: Path, kind: FolderKind, *, force: bool = False) -> None
     OutputPathError if it cannot be replaced by a folder of this kind."""
     path.parent.mkdir(parents=True, exist_ok=True)
     restore_backup(path)
-    check_replaceable(path, kind, force=force)
+    _check(path, kind, force=force)
     sweep_partials(path)
 
 
@@ -137,6 +137,32 @@ def discard_folder(path: Path) -> None:
         delete_tree(discarded)
 
 
+def _check(path: Path, kind: FolderKind, *, force: bool) -> None:
+    _until_unchanged(path, lambda: check_replaceable(path, kind, force=force))
+
+
+def _until_unchanged(path: Path, read: Callable[[], None]) -> None:
+    """Calls `read`; again, if it fails while another writer replaces the folder `path`."""
+    for attempt in range(ATTEMPTS):
+        before = _identity(path)
+        try:
+            return read()
+        except (FileNotFoundError, OutputPathError):
+            if before is not None and before == _identity(path):
+                raise
+        time.sleep(0.001 * attempt)
+    return read()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and number of the folder of this name; None without one."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _swap(partial: Path, path: Path, check_old: Callable[[Path], None]) -> None:
     """Exchanges both; on file systems without an exchange by way of a third name."""
     if not exchange(partial, path):
@@ -185,7 +211,10 @@ def _fsync_tree(folder: Path) -> None:
 
 
 def _copy_owners_and_modes(old: Path, new: Path) -> None:
-    """Gives a folder, and what has the same path in both, the owner and permissions of the old."""
+    """Gives a folder, and what has the same path in both, the owner and permissions of the old, if
+    there is one."""
+    if not old.is_dir():
+        return
     for each in sorted(new.rglob("*"), reverse=True):
         counterpart = old / each.relative_to(new)
         if counterpart.exists() and counterpart.is_dir() == each.is_dir():

@@ -126,6 +126,7 @@ def test_the_forecast_begins_after_the_given_history(run: rf.Run, frame: pd.Data
 
 
 @pytest.mark.filterwarnings("ignore:the networks were trained on values after this origin")
+@pytest.mark.filterwarnings("ignore:the data end on 2024-01-31, 29 periods before the training")
 @pytest.mark.parametrize("origin", ["2024-02-01", date(2024, 2, 1), pd.Timestamp("2024-02-01")])
 def test_an_origin_is_a_date_in_any_form(run: rf.Run, frame: pd.DataFrame, origin: Any) -> None:
     ended = run.predict(frame[frame["ds"] < "2024-02-01"])

@@ -151,12 +151,20 @@ def test_a_bad_series_does_not_affect_the_others(
     short = again.assign(unique_id="new")
     pd.concat([frame, again, short]).to_csv("data.csv", index=False)
     result = rnnforecast("predict", "run", "-o", "f.csv")
-    assert_refused_after_facts(result, 6, "2 series lack a forecast")
-    for word in ("empty", "twice", "written to f.csv"):
+    assert_refused_after_facts(result, 6, "1 series lack a forecast: empty")
+    for word in ("twice", "written to f.csv"):
         assert word in result.stderr
-    found = pd.read_csv("f.csv")
-    assert found["unique_id"].unique().tolist() == ["a", "b", "new"]
-    assert found.notna().all(axis=None)
+    found = pd.read_csv("f.csv").groupby("unique_id")
+    assert found["status"].first().to_dict() == {
+        "a": "model",
+        "b": "model",
+        "empty": "skipped",
+        "new": "cold_start",
+        "twice": "fallback",
+    }
+    assert (found["yhat"].count() == 7).to_dict() == {
+        name: name != "empty" for name in ("a", "b", "empty", "new", "twice")
+    }
 
 
 @pytest.mark.parametrize("name", ["state.json", "model.safetensors", "resolved.yaml", "SHA256SUMS"])

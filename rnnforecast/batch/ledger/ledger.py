@@ -33,7 +33,7 @@ import pandas as pd
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.errors import Problem, UsageError
-from rnnforecast.pipeline.run_versions import store_of
+from rnnforecast.pipeline.run_versions import run_name, store_of
 from rnnforecast.spec.locations import is_database, is_url, mask_url
 
 ISSUE_COLUMNS = ("run_name", "run_id", "issue_id", "issued_at")
@@ -155,3 +155,8 @@ def _utc_shift(panel: Panel) -> np.timedelta64:
 def missing_columns(columns: Sequence[str]) -> list[str]:
     """The columns that a table lacks to be one of a ledger."""
     return [name for name in LEDGER_COLUMNS if name not in columns]
+
+
+def recorded_name(folder: Path) -> str:
+    """The name of a run in the ledger: bytes that are no UTF-8 are escaped."""
+    return run_name(folder).encode("utf-8", "backslashreplace").decode()

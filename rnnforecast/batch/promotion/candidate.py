@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnforecast.batch.issue import id_of_run
-from rnnforecast.batch.ledger.ledger import default_location
+from rnnforecast.batch.ledger.ledger import default_location, recorded_name
 from rnnforecast.batch.promotion.comparison import (
     compare_with_current,
     held_out_table,
@@ -40,7 +40,6 @@ from rnnforecast.pipeline.run_versions import (
     latest_version,
     list_versions,
     promote_candidate,
-    run_name,
 )
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.workflow.train_output import TrainedRun, TrainResult
@@ -103,7 +102,7 @@ def train_candidate(
     listener = listener or NullListener()
     now = as_utc(now)
     known = None if alarms is None else tuple(alarms)
-    live = LiveForecasts(run_name(store), ledger or default_location(store), known, listener)
+    live = LiveForecasts(recorded_name(store), ledger or default_location(store), known, listener)
     # an interrupted training that was not to be kept decides nothing
     decision = Decision(False, "interrupted", "its training was interrupted", rule.margin)
     previous: RunVersion | None = None

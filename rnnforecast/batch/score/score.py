@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 
 from rnnforecast.batch.issue import id_of_run
-from rnnforecast.batch.ledger.ledger import IssueInfo, Ledger, default_location, open_ledger
+from rnnforecast.batch.ledger.ledger import (
+    IssueInfo,
+    Ledger,
+    default_location,
+    open_ledger,
+    recorded_name,
+)
 from rnnforecast.batch.lock import output_lock
 from rnnforecast.batch.score.drift import DriftAlarm, DriftChart, DriftSums, drift_alarms
 from rnnforecast.batch.score.totals import ScoreTotals
@@ -31,7 +37,7 @@ from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import load_run
-from rnnforecast.pipeline.run_versions import resolve_run, run_name
+from rnnforecast.pipeline.run_versions import resolve_run
 from rnnforecast.workflow.calibrate import calibrate as calibrate_run
 
 
@@ -157,7 +163,7 @@ def score(
     opened = open_ledger(ledger or default_location(folder))
     table = read_table(run.plan, data or run.source, skip_invalid_series=True)
     panel = align_table(run.plan, table, skip_invalid_series=True).panel
-    found = score_ledger(opened, run_name(folder), panel, season=run.plan.season, since=since)
+    found = score_ledger(opened, recorded_name(folder), panel, season=run.plan.season, since=since)
     calibration = None
     if calibrate:
         try:
@@ -166,7 +172,7 @@ def score(
         except RnnForecastError as error:
             message = f"the intervals were not calibrated: {error}"
             found.findings.append(Finding("not_calibrated", message))
-    result = _build_result(run, run_name(folder), opened.location, found)
+    result = _build_result(run, recorded_name(folder), opened.location, found)
     result = replace(result, calibration=calibration, findings=tuple(found.findings))
     for finding in result.findings:
         listener.warning(str(finding))
