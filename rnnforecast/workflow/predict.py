@@ -13,9 +13,7 @@ from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import read_run_folder
 from rnnforecast.pipeline.run_overrides import with_overrides
-from rnnforecast.spec.locations import (
-    is_url,
-)
+from rnnforecast.spec.locations import is_url
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
 from rnnforecast.workflow.predict_output import (
     SUMMARY_FILE,
@@ -23,10 +21,7 @@ from rnnforecast.workflow.predict_output import (
     UnpublishedForecast,
     write_to,
 )
-from rnnforecast.workflow.predict_places import (
-    check_place,
-    has_files,
-)
+from rnnforecast.workflow.predict_places import check_place, has_files
 from rnnforecast.workflow.predict_previous import read_previous
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 from rnnforecast.workflow.report_run import read_run_and_files

@@ -136,12 +136,8 @@ def forecast_data(
         findings += [IN_SAMPLE] if _is_in_sample(run, cleaned.panel) else []
     elif checks is not None:
         context = CheckContext(run, cleaned, steps, checks.now, data_sha256, previous)
-        limits = checks.limits(run.spec.checks)
-        findings += check_findings(context, limits, strict=checks.strict)
-    for finding in findings:
-        if finding.level == "warning":
-            listener.warning(str(finding))
-    raise_errors(findings)
+        findings += check_findings(context, checks.limits(run.spec.checks), strict=checks.strict)
+    _report(findings, listener)
     found = forecast_series(run, cleaned, steps)
     for line in describe_errors(found.errors, run.spec.forecast):
         listener.warning(line)
@@ -161,6 +157,14 @@ def forecast_data(
         found.errors,
         run.spec.forecast.exit_on_failed,
     )
+
+
+def _report(findings: Sequence[Finding], listener: ProgressListener) -> None:
+    """Prints the warnings; StaleInput with all errors, if there are any."""
+    for finding in findings:
+        if finding.level == "warning":
+            listener.warning(str(finding))
+    raise_errors(findings)
 
 
 def _read_data(
