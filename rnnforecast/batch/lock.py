@@ -90,7 +90,8 @@ def remove_stale_lock(path: Path, *, force: bool = False) -> LockHolder | str | 
     try:
         if not os.path.lexists(file):
             return None
-        stored = LockHolder.from_bytes(file.read_bytes()[:4096])
+        # a pipe would be waited for
+        stored = LockHolder.from_bytes(file.read_bytes()[:4096]) if file.is_file() else None
         held = lock.acquire("unlock")
         if held is None:
             lock.release()

@@ -240,6 +240,12 @@ def test_no_lock_is_made_in_a_folder_of_others(tmp_path: Path) -> None:
         pass
 
 
+def test_a_pipe_in_place_of_a_lock_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(lock_path(tmp_path / "run"))
+    with pytest.raises(OutputError, match="not a lock file"):
+        remove_stale_lock(tmp_path / "run")
+
+
 def test_other_users_see_the_lock_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
