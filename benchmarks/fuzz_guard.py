@@ -23,7 +23,7 @@ FOLLOWED = ("open", "os.truncate", "os.chmod", "os.chown", "os.utime", "sqlite3.
 """Events of Python that concern what a link leads to."""
 NAMED = ("os.remove", "os.rmdir", "os.mkdir", "os.rename", "os.link", "os.symlink")
 """Events that concern the name itself; of a link or a renamed file, the second name too."""
-ALLOWED = ("/dev/null", "/proc/self/", "/dev/fd/")
+ALLOWED = ("/dev/null", "/dev/full", "/proc/self/", "/dev/fd/")
 
 
 class TimeUp(BaseException):
