@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy.typing as npt
+from pydantic import TypeAdapter
 
 from rnnforecast.data.features.covariates import CovariatePlan
 from rnnforecast.spec.features import FeaturesSpec
+from rnnforecast.spec.types import CalendarCycles
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class FeaturePlan:
     def from_json(
         cls, stored: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
     ) -> FeaturePlan:
-        """The plan whose `to_json` and `arrays` these are."""
+        """The plan whose `to_json` and `arrays` these are; ValueError for others."""
         return cls(
             FeaturesSpec.model_validate(stored["spec"]),
-            tuple(stored["calendar"]),
+            TypeAdapter(CalendarCycles).validate_python(stored["calendar"]),
             CovariatePlan.from_json(stored["covariates"], arrays),
         )

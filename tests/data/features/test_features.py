@@ -288,3 +288,11 @@ def test_without_features_tables_have_no_columns() -> None:
     _, _, found = build(FeaturePlan(), table({}))
     assert [part.shape[1] for part in found.tables()] == [0] * 6
     assert found.future.shape[0] == 2 * (DAYS + 3)
+
+
+@pytest.mark.parametrize("calendar", ["inf", ["hour_of_century"], [3], None])
+def test_a_stored_calendar_that_is_none_is_refused(calendar: Any) -> None:
+    stored = FeaturePlan(calendar=("day_of_week",)).to_json()
+    assert FeaturePlan.from_json(stored, {}).calendar == ("day_of_week",)
+    with pytest.raises(ValueError, match="valid"):
+        FeaturePlan.from_json(stored | {"calendar": calendar}, {})
