@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from rnnforecast.batch.lock_file import LockFile, LockHolder
 from rnnforecast.errors import LockHeld, Problem
+from rnnforecast.output.partial_names import short_name
 from rnnforecast.output.write_errors import output_error
 
 POLL_SECONDS = (0.05, 1.0)
@@ -19,9 +19,6 @@ POLL_SECONDS = (0.05, 1.0)
 
 MAX_TRIES = 100
 """Tries to make the folder of a lock file, which others may remove because it is empty."""
-
-MAX_NAME_BYTES = 200
-"""A longer name is cut in the name of its lock file, and gets a checksum."""
 
 
 @contextmanager
@@ -67,11 +64,7 @@ def output_lock(
 def lock_path(path: Path | str) -> Path:
     """The lock file of a run or output."""
     target = Path(os.path.realpath(path))
-    name = os.fsencode(target.name)
-    if len(name) > MAX_NAME_BYTES:
-        digest = hashlib.blake2b(name, digest_size=8).hexdigest().encode()
-        name = name[: MAX_NAME_BYTES - len(digest)] + digest
-    return target.parent / f".{os.fsdecode(name)}.lock"
+    return target.parent / f".{short_name(target.name)}.lock"
 
 
 def remove_stale_lock(path: Path, *, force: bool = False) -> LockHolder | str | None:

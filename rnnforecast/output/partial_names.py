@@ -28,6 +28,9 @@ Role = Literal["partial", "old"]
 STALE_AFTER_SECONDS = 86_400.0
 """Age from which what another machine or another user left is deleted."""
 
+MAX_NAME_BYTES = 180
+"""A longer name is cut where something is added to it."""
+
 UNKNOWN_START = "00000000"
 """Start of a process where the operating system does not tell it."""
 
@@ -131,12 +134,17 @@ def host_id() -> str:
 
 def sibling_prefix(path: Path, role: Role) -> str:
     """The beginning of the temporary names beside `path`."""
-    # A name may have 255 bytes; a very long one is cut and gets a checksum.
-    name = path.name
-    if len(os.fsencode(name)) > 180:
-        digest = hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()
-        name = os.fsencode(name)[:140].decode("utf-8", "ignore") + digest
-    return f".{name}.{role}-"
+    return f".{short_name(path.name)}.{role}-"
+
+
+def short_name(name: str) -> str:
+    """The name itself, or a beginning of it with a checksum if it is so long that no more could be
+    added: file systems allow 255 bytes."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= MAX_NAME_BYTES:
+        return name
+    digest = hashlib.blake2b(encoded, digest_size=8).hexdigest()
+    return encoded[:140].decode("utf-8", "ignore") + digest
 
 
 def _sweep(folder: Path, prefix: str) -> None:

@@ -22,7 +22,7 @@ from rnnforecast.batch.ledger.ledger import (
     LedgerListing,
     missing_columns,
 )
-from rnnforecast.data.io.database import Database, open_database, with_retries
+from rnnforecast.data.io.database import Database, open_database, table_clause, with_retries
 from rnnforecast.datetimes import as_utc
 from rnnforecast.errors import DataError, OutputError, Problem
 from rnnforecast.output.sql_table import upsert
@@ -31,7 +31,7 @@ from rnnforecast.spec.locations import mask_url, sqlite_file
 from rnnforecast.wording import join_names
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, TableClause
+    from sqlalchemy import Connection
 
 DEFAULT_TABLE = "rnnforecast_ledger"
 INFO_COLUMNS = ("issue_id", "run_name", "run_id", "issued_at")
@@ -97,7 +97,7 @@ class SqlLedger:
         chosen = [*ROW_COLUMNS, *(each for each in names if quantile_level(each) is not None)]
         query: Any = (
             sqlalchemy.select(*(sqlalchemy.column(each) for each in chosen))
-            .select_from(_clause(name))
+            .select_from(table_clause(name))
             .where(sqlalchemy.column("issue_id") == issue_id)
         )
         result = connection.execution_options(stream_results=True).execute(query)
@@ -114,13 +114,6 @@ class SqlLedger:
 
 def _issues_table(table: str) -> str:
     return f"{table}_issues"
-
-
-def _clause(table: str) -> TableClause:
-    import sqlalchemy
-
-    schema, _, name = table.rpartition(".")
-    return sqlalchemy.table(name, schema=schema or None)
 
 
 def _column_names(connection: Connection, table: str) -> list[str] | None:
@@ -149,7 +142,7 @@ def _read_infos(
         found = f"the table lacks columns: {join_names(missing)}"
         raise DataError(Problem(f"table {name}", found, "name the table of a ledger"))
     query: Any = sqlalchemy.select(*(sqlalchemy.column(each) for each in INFO_COLUMNS)).select_from(
-        _clause(name)
+        table_clause(name)
     )
     if issue_id is not None:
         query = query.where(sqlalchemy.column("issue_id") == issue_id)

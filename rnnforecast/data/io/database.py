@@ -18,7 +18,7 @@ from rnnforecast.errors import DataError, Problem, RnnForecastError
 from rnnforecast.spec.locations import ExpandedUrl, expand_url, query_problem
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, CursorResult, Engine
+    from sqlalchemy import URL, Connection, CursorResult, Engine, TableClause
 
 T = TypeVar("T")
 RETRY_DELAYS = (1.0, 5.0)
@@ -102,8 +102,7 @@ def read_database(item: str, query: str | None) -> FrameSource:
         import sqlalchemy
 
         if database.table is not None:
-            schema, _, name = database.table.rpartition(".")
-            table = sqlalchemy.table(name, schema=schema or None)
+            table = table_clause(database.table)
             select = sqlalchemy.select(sqlalchemy.text("*")).select_from(table)
             query = str(select.compile(database.engine))
         elif query is None:
@@ -125,6 +124,14 @@ def read_database(item: str, query: str | None) -> FrameSource:
         found, cure = "the query returned no rows; expected at least one", "check the query"
         raise DataError(Problem(database.url.name, found, cure))
     return FrameSource(database.url.name, _concatenate(parts))
+
+
+def table_clause(table: str) -> TableClause:
+    """The table ``sales`` or ``schema.sales`` in a statement."""
+    import sqlalchemy
+
+    schema, _, name = table.rpartition(".")
+    return sqlalchemy.table(name, schema=schema or None)
 
 
 def with_retries(call: Callable[[], T]) -> T:
