@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "rnnforecast"
 LAYERS = (
     "cli", "api", "batch", "workflow", "pipeline", "output", "evaluation", "inference", "training",
-    "models", "data", "statistical", "spec",
+    "models", "data", "statistical", "spec", "parallel",
 )  # fmt: skip
 """Packages from top to bottom, as `lint-imports` has them."""
 

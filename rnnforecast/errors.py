@@ -11,6 +11,7 @@
     ├── WorseThanBaseline   8   forecasts are worse than a baseline, if that is to be an error
     ├── OutputError         1   the result could not be written (disk full, no permission)
     │   └── OutputPathError 2   a result cannot have this name (it is of something else, too long)
+    ├── WorkerLost          1   a worker process has died, killed for its memory perhaps
     └── LockHeld           75   another process is writing the same run or output
 
     Stopped          130, 143   a signal has stopped the work (a KeyboardInterrupt)
@@ -138,6 +139,10 @@ class OutputPathError(OutputError):
     """A result cannot have this name: something else has it, or no file system allows it."""
 
     exit_code = 2
+
+
+class WorkerLost(RnnForecastError):
+    """A worker process has died, killed for its memory perhaps."""
 
 
 class LockHeld(RnnForecastError):

@@ -1,0 +1,88 @@
+"""Engines that run independent tasks, and the choice of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+from rnnforecast.errors import Problem, UsageError
+from rnnforecast.parallel.cores import available_cores
+
+LOCAL, RAY = "local", "ray"
+
+
+class TaskContext(Protocol):
+    """What a running task can say and ask."""
+
+    def send(self, message: Any) -> None:
+        """Passes a message, such as the progress of a fit, to the caller of the engine."""
+        ...
+
+    def should_stop(self) -> bool:
+        """Whether the task is to return early, with its state saved."""
+        ...
+
+
+TaskFunction = Callable[[Any, Any, TaskContext], Any]
+"""A function of a module: from (shared object, task, context) to the result of the task."""
+
+
+def never_stop() -> bool:
+    """False: no stop is requested."""
+    return False
+
+
+class Engine(Protocol):
+    """Runs independent tasks; the results are the same whichever engine and number of workers."""
+
+    @property
+    def n_workers(self) -> int:
+        """Tasks that run at once."""
+        ...
+
+    def run(
+        self,
+        function: TaskFunction,
+        shared: Any,
+        tasks: Sequence[Any],
+        *,
+        on_message: Callable[[int, Any], None] | None = None,
+        should_stop: Callable[[], bool] = never_stop,
+        max_attempts: int = 1,
+    ) -> Iterator[tuple[int, Any]]:
+        """Yields the index and result of each task as it finishes, in any order.
+
+        Args:
+            function: run for each task, in another process perhaps: a function of a module.
+            shared: what all tasks read, such as a panel; large arrays in it are not copied.
+            tasks: small objects that can be pickled.
+            on_message: called in this thread with the index of a task and what it sent.
+            should_stop: polled; once True, running tasks are told so, and no task is started.
+            max_attempts: times that a task is started before the death of its worker is an error.
+
+        Raises:
+            the exception of a task, after the others were stopped; WorkerLost if a worker died.
+        """
+        ...
+
+
+def open_engine(name: str = LOCAL, workers: int | None = None) -> Engine:
+    """The engine ``local``, ``ray`` (a cluster on this machine, or that of `RAY_ADDRESS`) or
+    ``ray://address``.
+
+    Args:
+        workers: tasks that run at once; None for as many as there are cores.
+
+    Raises:
+        UsageError for another name, or if the package of the engine is not installed.
+    """
+    if name == LOCAL:
+        count = available_cores() if workers is None else workers
+        if count > 1:
+            from rnnforecast.parallel.local import LocalEngine
+
+            return LocalEngine(count)
+        from rnnforecast.parallel.in_process import InProcessEngine
+
+        return InProcessEngine()
+    raise UsageError(Problem(f"--engine {name}", "there is no such engine", "use local or ray"))
