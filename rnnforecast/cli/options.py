@@ -59,6 +59,24 @@ LedgerLocation = Annotated[
         "RUN.ledger beside the run if not given.",
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        show_default="the cores of this machine",
+        help="Run at most this many processes at once; the result does not depend on it.",
+    ),
+]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="ENGINE",
+        help="Where the processes run: local, or ray[://ADDRESS] for a Ray cluster.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print details and tracebacks.")]
 
