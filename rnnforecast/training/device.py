@@ -80,6 +80,21 @@ def share_cores(n_processes: int) -> Iterator[None]:
         torch.set_num_threads(n_threads)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Context in which torch computes on one thread, as in a worker process.
+
+    Sums depend on the number of threads: what may run in a worker or in this process is the same
+    bytes in both only so.
+    """
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
 def seed_torch(seed: int) -> None:
     """Seeds torch's random number generators (initial weights, dropout) on every device."""
     torch.manual_seed(seed)
