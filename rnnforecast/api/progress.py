@@ -65,10 +65,10 @@ class ProgressDisplay:
     def progress(self, progress: FitProgress) -> None:
         """Updates the line of the fit, or writes one at every tenth of its steps."""
         share = progress.step * LOG_FRACTIONS // max(progress.total, 1)
-        is_new = share > self._written.get(progress.phase, -1)
+        is_new = share > self._written.get(progress.title, -1)
         if not is_new and not progress.validated:
             return
-        self._written[progress.phase] = share
+        self._written[progress.title] = share
         line = describe_progress(progress)
         display = _notebook_display()
         if display is None:
@@ -76,17 +76,17 @@ class ProgressDisplay:
                 sys.stderr.write(f"{line}\n")
             return
         content = {"text/plain": line}
-        if progress.phase in self._handles:
-            self._handles[progress.phase].update(content, raw=True)
+        if progress.title in self._handles:
+            self._handles[progress.title].update(content, raw=True)
         else:
-            self._handles[progress.phase] = display(content, raw=True, display_id=True)
+            self._handles[progress.title] = display(content, raw=True, display_id=True)
 
 
 def describe_progress(progress: FitProgress) -> str:
     """A bar, the step, and the losses in normalized values, as one line."""
     filled = BAR_WIDTH * progress.step // max(progress.total, 1)
     line = (
-        f"{progress.phase} {'█' * filled}{'░' * (BAR_WIDTH - filled)} "
+        f"{progress.title} {'█' * filled}{'░' * (BAR_WIDTH - filled)} "
         f"{progress.step:,} of {progress.total:,} steps, loss {progress.train_loss:.4g}"
     )
     if progress.validation_loss is not None:

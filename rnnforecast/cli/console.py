@@ -16,8 +16,7 @@ from rnnforecast.cli.printable import cell_text, message_text, printable_json
 from rnnforecast.errors import OutputError, Problem
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
+    from rnnforecast.cli.progress_bars import ProgressBars
     from rnnforecast.pipeline.progress import FitProgress
     from rnnforecast.workflow.train_holdout import HoldoutScores
     from rnnforecast.workflow.train_output import TrainResult
@@ -58,8 +57,7 @@ class ConsoleListener:
         self.out = Console(highlight=False, soft_wrap=True)
         if not self.out.is_terminal:
             self.out.width = NON_TERMINAL_WIDTH
-        self._progress_bar: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
+        self._progress_bars: ProgressBars | None = None
         self._logged_fractions: dict[str, float] = {}
 
     def info(self, text: str) -> None:
@@ -83,11 +81,10 @@ class ConsoleListener:
             self._log_progress(step)
 
     def close(self) -> None:
-        """Removes the progress bar from the screen."""
-        if self._progress_bar is not None:
-            self._progress_bar.stop()
-            self._progress_bar = None
-            self._tasks = {}
+        """Removes the progress bars from the screen."""
+        if self._progress_bars is not None:
+            self._progress_bars.stop()
+            self._progress_bars = None
 
     def print_json(self, value: object) -> None:
         """Prints one JSON document on stdout, NaN as null.
@@ -172,29 +169,15 @@ class ConsoleListener:
 
     def _show_progress_bar(self, step: FitProgress) -> None:
         # slow to import, and needed on a terminal only
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rnnforecast.cli.progress_bars import ProgressBars
 
-        if self._progress_bar is None:
-            self._progress_bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.completed}/{task.total} steps"),
-                TextColumn("{task.fields[losses]}"),
-                TimeRemainingColumn(),
-                console=self.err,
-                transient=True,
-            )
-            self._progress_bar.start()
-        if step.phase not in self._tasks:
-            for task in self._tasks.values():
-                self._progress_bar.update(task, visible=False)
-            self._tasks[step.phase] = self._progress_bar.add_task(
-                step.phase, total=step.total, losses=""
-            )
-        task = self._tasks[step.phase]
-        self._progress_bar.update(task, completed=step.step, losses=_format_losses(step))
+        if self._progress_bars is None:
+            self._progress_bars = ProgressBars(self.err)
+        self._progress_bars.show(step, _format_losses(step))
 
     def _log_progress(self, step: FitProgress) -> None:
+        if step.task:  # which have a line each
+            return
         before, share = self._logged_fractions.get(step.phase, 0.0), step.step / step.total
         if any(before < fraction <= share for fraction in LOG_FRACTIONS):
             self._logged_fractions[step.phase] = share

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,13 @@ class FitProgress:
     """The latest one; None before the first validation, or without validation windows."""
     validated: bool
     """Whether the validation loss was computed at this step."""
+    task: str = ""
+    """Which of several trainings it is, such as ``trial 3``: each has a line of its own."""
+
+    @property
+    def title(self) -> str:
+        """The training and its phase."""
+        return f"{self.task}, {self.phase}" if self.task else self.phase
 
 
 class ProgressListener(Protocol):
@@ -51,6 +59,39 @@ class NullListener:
 
     def progress(self, progress: FitProgress) -> None:
         """Does nothing."""
+
+
+MAX_STEPS_SENT = 200
+"""Steps of a fit that a task reports to the process that shows them, beside the validations."""
+
+
+@dataclass(frozen=True)
+class SendingListener:
+    """Sends the messages of a task to the caller of its engine; see `pass_on`."""
+
+    send: Callable[[Any], None]
+    task: str = ""
+    """See `FitProgress.task`."""
+
+    def info(self, text: str) -> None:
+        """Sends the line."""
+        self.send(("info", text))
+
+    def warning(self, text: str) -> None:
+        """Sends the warning."""
+        self.send(("warning", text))
+
+    def progress(self, progress: FitProgress) -> None:
+        """Sends the step, or leaves it out if a fit has many."""
+        every = max(progress.total // MAX_STEPS_SENT, 1)
+        if progress.validated or progress.step == progress.total or not progress.step % every:
+            self.send(("progress", replace(progress, task=self.task)))
+
+
+def pass_on(message: tuple[str, Any], listener: ProgressListener) -> None:
+    """Gives a message of a `SendingListener` to the listener in this process."""
+    kind, content = message
+    getattr(listener, kind)(content)
 
 
 class RecordingListener:

@@ -14,18 +14,37 @@ from rnnforecast.pipeline.progress import FitProgress
 from rnnforecast.workflow.train_output import TrainResult
 
 
-def test_the_bar_of_a_finished_fit_leaves_the_terminal_when_the_next_begins() -> None:
+def bars_after(*steps: FitProgress) -> str:
+    """What is shown on the terminal after these steps."""
     listener = ConsoleListener()
     listener.err = Console(file=io.StringIO(), force_terminal=True, width=120)
-    listener.progress(FitProgress("fit", 20, 20, 0.5, None, validated=False))
-    listener.progress(FitProgress("final fit", 3, 30, 0.25, None, validated=False))
-    assert listener._progress_bar is not None
+    for step in steps:
+        listener.progress(step)
+    assert listener._progress_bars is not None
     shown = Console(file=io.StringIO(), width=120)
-    shown.print(listener._progress_bar)
+    shown.print(listener._progress_bars.progress)
     listener.close()
-    text = shown.file.getvalue()  # type: ignore[attr-defined]
+    return shown.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_the_bar_of_a_finished_fit_leaves_the_terminal_when_the_next_begins() -> None:
+    text = bars_after(
+        FitProgress("fit", 20, 20, 0.5, None, validated=False),
+        FitProgress("final fit", 3, 30, 0.25, None, validated=False),
+    )
     assert "20/20 steps" not in text
     assert "3/30 steps loss 0.2500" in text
+
+
+def test_trainings_that_run_at_the_same_time_have_a_bar_each() -> None:
+    text = bars_after(
+        FitProgress("fit", 20, 20, 0.5, None, validated=False, task="trial 1"),
+        FitProgress("fit", 4, 20, 0.5, None, validated=False, task="trial 2"),
+        FitProgress("fit", 5, 20, 0.5, None, validated=False, task="trial 3"),
+        FitProgress("final fit", 6, 20, 0.5, None, validated=False, task="trial 2"),
+    )
+    assert [line.split()[:2] for line in text.splitlines()] == [["trial", "3,"], ["trial", "2,"]]
+    assert "6/20 steps" in text
 
 
 def test_scores_that_are_not_defined_are_dashes() -> None:

@@ -1,0 +1,65 @@
+"""Progress bars of trainings on a terminal, one for each that runs at the same time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
+    from rnnforecast.pipeline.progress import FitProgress
+
+IDLE_SECONDS = 10.0
+"""A bar that has not moved for so long leaves when another training begins: its training ended
+early."""
+
+
+@dataclass
+class _Bar:
+    id: TaskID
+    title: str
+    changed: float = 0.0
+    is_done: bool = False
+
+
+class ProgressBars:
+    """The bars below the messages of a console."""
+
+    def __init__(self, console: Console) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} steps"),
+            TextColumn("{task.fields[losses]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self.progress.start()
+        self._bars: dict[str, _Bar] = {}
+
+    def show(self, step: FitProgress, losses: str) -> None:
+        """Moves the bar of the step's training; a new phase has a new bar in its place."""
+        bar = self._bars.get(step.task)
+        if bar is None or bar.title != step.title:
+            self._remove(step.task)
+            for task, other in list(self._bars.items()):
+                if other.is_done or time.monotonic() - other.changed > IDLE_SECONDS:
+                    self._remove(task)
+            bar_id = self.progress.add_task(step.title, total=step.total, losses="")
+            bar = self._bars[step.task] = _Bar(bar_id, step.title)
+        bar.changed, bar.is_done = time.monotonic(), step.step == step.total
+        self.progress.update(bar.id, completed=step.step, losses=losses)
+
+    def stop(self) -> None:
+        """Removes the bars from the screen."""
+        self.progress.stop()
+
+    def _remove(self, task: str) -> None:
+        if (bar := self._bars.pop(task, None)) is not None:
+            self.progress.remove_task(bar.id)
