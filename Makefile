@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check docs bench bench-alone bench-classics \
+.PHONY: help demo test ray faults check docs bench bench-alone bench-classics \
   bench-gift bench-speed bench-data bench-memory bench-peers gpu fuzz mutants clean
 
 help: ## show this list
@@ -20,6 +20,9 @@ demo: $(VENV)/.ready-test ## train and forecast bundled real data, in about a mi
 # the command in a process of its own would compile the package each time without bytecode files.
 test: $(VENV)/.ready-test ## run the tests
 	env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(ARGS)
+
+ray: $(VENV)/.ready-test $(VENV)/.ready-ray ## run the tests of the Ray engine, with Ray installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/parallel/test_ray_engine.py $(ARGS)
 
 faults: $(VENV)/.ready-test ## kills, failing disks and jobs at once, in full: an hour or two
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults $(ARGS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol
 
 from rnnforecast.errors import Problem, UsageError
@@ -65,6 +67,13 @@ class Engine(Protocol):
         """
         ...
 
+    def check_files(self, paths: Sequence[str | Path], folder: Path | None = None) -> None:
+        """Checks that all workers read these files and write into this folder, which exists.
+
+        Raises UsageError that names each machine which sees other files than this one.
+        """
+        ...
+
 
 def open_engine(name: str = LOCAL, workers: int | None = None) -> Engine:
     """The engine ``local``, ``ray`` (a cluster on this machine, or that of `RAY_ADDRESS`) or
@@ -85,4 +94,17 @@ def open_engine(name: str = LOCAL, workers: int | None = None) -> Engine:
         from rnnforecast.parallel.in_process import InProcessEngine
 
         return InProcessEngine()
-    raise UsageError(Problem(f"--engine {name}", "there is no such engine", "use local or ray"))
+    if name == RAY or name.startswith(f"{RAY}://"):
+        return _open_ray(name, workers)
+    cure = "use local, ray, or ray://HOST:10001"
+    raise UsageError(Problem(f"--engine {name}", "there is no such engine", cure))
+
+
+def _open_ray(name: str, workers: int | None) -> Engine:
+    missing = [package for package in ("ray", "grpc") if find_spec(package) is None]
+    if missing:
+        found, cure = f"{' and '.join(missing)} not installed", "pip install 'rnnforecast[ray]'"
+        raise UsageError(Problem(f"--engine {name}", found, cure))
+    from rnnforecast.parallel.ray_engine import RayEngine
+
+    return RayEngine(None if name == RAY else name, workers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rnnforecast.parallel.engine import TaskFunction, never_stop
@@ -40,3 +41,6 @@ class InProcessEngine:
             if should_stop():
                 return
             yield index, function(shared, task, _Context(index, on_message, should_stop))
+
+    def check_files(self, paths: Sequence[str | Path], folder: Path | None = None) -> None:
+        """Nothing: this process sees the same files."""

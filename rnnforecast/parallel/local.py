@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 from rnnforecast.errors import Problem, WorkerLost
@@ -85,6 +86,9 @@ class LocalEngine:
                         raise content
         finally:
             pool.close()
+
+    def check_files(self, paths: Sequence[str | Path], folder: Path | None = None) -> None:
+        """Nothing: each process of this machine sees the same files."""
 
 
 class _Pool:

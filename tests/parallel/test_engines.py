@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnforecast.errors import DataError, Problem, WorkerLost
+from rnnforecast.errors import DataError, Problem, UsageError, WorkerLost
 from rnnforecast.parallel.engine import Engine, TaskContext, open_engine
 
 
@@ -86,3 +86,14 @@ def test_a_requested_stop_reaches_running_tasks() -> None:
         )
     )
     assert found == {0: "stopped", 1: "stopped"}
+
+
+def test_a_ray_engine_without_ray_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnnforecast.parallel.engine.find_spec", lambda package: None)
+    with pytest.raises(UsageError, match=r"pip install 'rnnforecast\[ray\]'"):
+        open_engine("ray")
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(UsageError, match="ray://"):
+        open_engine("spark")
