@@ -27,6 +27,7 @@ from rnnforecast.pipeline.panel_statistics import (
     median_level,
     median_plan_steps,
     row_lead,
+    text_covariates,
     window_values,
 )
 from rnnforecast.pipeline.training_profile import (
@@ -142,7 +143,7 @@ def _usual_empty_share(counts: PeriodCounts, season: int) -> Floats:
 def _late_share(cleaned: CleanedData, width: int) -> float:
     """The share of series without a value in the last period."""
     panel, everything = cleaned.panel, np.ones(cleaned.panel.n_series, dtype=np.bool_)
-    last = last_period(panel, cleaned.changes, everything, width)
+    last = last_period(panel, cleaned.changes.series, everything, width)
     return float(last.is_late[last.active].mean())
 
 
@@ -156,8 +157,10 @@ def _covariate_shares(
     n_blocks = min(MAX_COVARIATE_BLOCKS, int(cleaned.panel.lengths.max()) // horizon)
     if n_blocks < MIN_COVARIATE_BLOCKS:
         return np.full(len(columns), np.nan), np.full(len(columns), np.nan)
+    texts = text_covariates(cleaned)
     blocks = [
-        covariate_windows(cleaned, columns, -block * horizon, horizon) for block in range(n_blocks)
+        covariate_windows(cleaned.panel, columns, texts, -block * horizon, horizon)
+        for block in range(n_blocks)
     ]
     filled = np.stack([filled_share(block) for block in blocks])  # [blocks, F]
     constant = np.stack([constant_share(block) for block in blocks])

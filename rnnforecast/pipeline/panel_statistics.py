@@ -12,7 +12,6 @@ import pandas as pd
 
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.features.covariates import column_categories, raw_covariates
-from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.coverage import panel_ordinals
 from rnnforecast.types import Bools, Floats, Ints
@@ -120,15 +119,20 @@ class PeriodCounts:
         return np.asarray(sums[0] / np.maximum(sums[1], 1))
 
 
+def text_covariates(cleaned: CleanedData) -> tuple[str, ...]:
+    """The covariates that are categories, as text or numbers."""
+    names = cleaned.panel.covariate_names
+    return tuple(each for each in names if column_categories(cleaned.table, each) is not None)
+
+
 def covariate_windows(
-    cleaned: CleanedData, columns: Sequence[str], ahead: int, width: int
+    panel: Panel, columns: Sequence[str], text_columns: Sequence[str], ahead: int, width: int
 ) -> Floats:
     """[F, S, width] covariates of the steps up to `ahead` after the end of each series; NaN where
-    they are blank or not known. Codes of categories begin with 1.
+    they are blank or not known. Codes of categories, the `text_columns`, begin with 1.
 
     Of very many series only `MAX_SAMPLED_SERIES`.
     """
-    panel = cleaned.panel
     n_sampled = min(panel.n_series, MAX_SAMPLED_SERIES)
     series = np.linspace(0, panel.n_series - 1, n_sampled).astype(np.int64)
     rows = np.diff(panel.wide_offsets)[series]  # steps with covariates
@@ -136,7 +140,7 @@ def covariate_windows(
     known = (step >= 0) & (step < rows[:, None])
     place = panel.wide_offsets[series][:, None] + np.where(known, step, 0)
     values = np.moveaxis(raw_covariates(panel, columns)[place], -1, 0)
-    first_code = [column_categories(cleaned.table, name) is not None for name in columns]
+    first_code = [name in text_columns for name in columns]
     return np.where(known, values, np.nan) + np.array(first_code, dtype=np.int64)[:, None, None]
 
 
@@ -168,15 +172,16 @@ class LastPeriod:
 
 
 def last_period(
-    panel: Panel, changes: CleaningChanges, usable: Bools, width: int, extra_periods: int = 0
+    panel: Panel, series: pd.DataFrame, usable: Bools, width: int, extra_periods: int = 0
 ) -> LastPeriod:
-    """The last period of the `usable` series [S]; rows without a value at their ends count.
+    """The last period of the `usable` series [S]; rows without a value at their ends count, by
+    label, end and trailing of `CleaningChanges.series`.
 
     Rows of covariates known ahead do not, but for `extra_periods` of them.
     """
     ends = last_ordinals(panel)
     if panel.future_steps is None:
-        rows_end = ends + _blank_periods(panel, changes)
+        rows_end = ends + _blank_periods(panel, series)
     else:
         rows_end = ends + np.minimum(panel.future_steps, extra_periods)
     usable = usable if usable.any() else np.ones_like(usable)
@@ -187,9 +192,9 @@ def last_period(
     return LastPeriod(ordinal, usable & (ends > ends[usable].max() - width), is_late, is_empty)
 
 
-def _blank_periods(panel: Panel, changes: CleaningChanges) -> Ints:
+def _blank_periods(panel: Panel, series: pd.DataFrame) -> Ints:
     """[S] periods from the last value of each series to its last row, which was dropped."""
-    series = changes.series[changes.series["trailing"] > 0]
+    series = series[series["trailing"] > 0]
     found = np.zeros(panel.n_series, dtype=np.int64)
     if not len(series):
         return found

@@ -106,8 +106,13 @@ class SeriesErrors:
         )
 
 
-def find_series_errors(run: Run, cleaned: CleanedData, steps: int) -> SeriesErrors:
-    """What is wrong with the series before they are forecast for `steps` ahead."""
+def find_series_errors(
+    run: Run, cleaned: CleanedData, steps: int, latest: int | None = None
+) -> SeriesErrors:
+    """What is wrong with the series before they are forecast for `steps` ahead.
+
+    `latest` is the ordinal at which the latest series ends, where that is in another partition.
+    """
     profile, horizon = run.profile, run.config.horizon
     panel, every = cleaned.panel, cleaned.changes.series
     places = table_places(cleaned)
@@ -134,7 +139,7 @@ def find_series_errors(run: Run, cleaned: CleanedData, steps: int) -> SeriesErro
     is_constant = (low == high) & (count >= MIN_CONSTANT_VALUES)
     found.mark(is_constant, "constant", "all observed values are equal")
     if panel.irregular_timestamps is None:
-        lag, is_stale = _stale_series(panel, found.labels, profile, horizon)
+        lag, is_stale = _stale_series(panel, found.labels, profile, horizon, latest)
         for row in np.flatnonzero(is_stale & ~found.mask.all(axis=1))[:MAX_NAMED_SERIES]:
             alone = (np.arange(shape[0]) == row)[:, None]
             found.mark(alone, "stale", f"it ends {lag[row]:,} steps before the latest series")
@@ -143,15 +148,20 @@ def find_series_errors(run: Run, cleaned: CleanedData, steps: int) -> SeriesErro
 
 
 def _stale_series(
-    panel: Panel, labels: Texts, profile: TrainingProfile, horizon: int
+    panel: Panel, labels: Texts, profile: TrainingProfile, horizon: int, latest: int | None
 ) -> tuple[Ints, Bools]:
     """`[P]` steps between the end of a series and the latest end, and whether that is more than a
     horizon, as it was not in the training data."""
     last = last_ordinals(panel)
-    lag = last.max() - last
+    lag = (last.max() if latest is None else latest) - last
+    return lag, (lag > horizon) & may_be_stale(labels, profile, horizon)
+
+
+def may_be_stale(labels: Texts, profile: TrainingProfile, horizon: int) -> Bools:
+    """`[P]` whether a series ended at most a horizon before the training data did."""
     at = profile.positions(labels)
     trained_lag = profile.data_end - profile.end[at]
-    return lag, np.asarray((lag > horizon) & (at >= 0) & (trained_lag <= horizon))
+    return np.asarray((at >= 0) & (trained_lag <= horizon))
 
 
 def mark_unusable_forecasts(found: SeriesErrors, cleaned: CleanedData, yhat: Floats) -> None:

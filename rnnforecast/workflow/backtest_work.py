@@ -1,15 +1,13 @@
 """The work folder of an unfinished backtest: a file a window, and a run folder a fit.
 
-It lies beside the result under a hidden name, and is removed when the result is written. A backtest
-that was ended goes on from it if spec, data, plan and version are the same.
+A backtest that was ended goes on from it if spec, data, plan and version are the same, see
+`output.work_folder`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,51 +15,18 @@ import safetensors.numpy
 
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.output.atomic_files import write_bytes
-from rnnforecast.output.json_files import write_json
-from rnnforecast.output.write_errors import output_error
+from rnnforecast.output.work_folder import WorkFolder, remove_path
 
-PLAN_FILE = "plan.json"
 CHECKSUM_SIZE = 32
 """Bytes before the content of a window's file."""
 
 
-class BacktestWork:
+class BacktestWork(WorkFolder):
     """The finished windows and fits of a backtest."""
 
     def __init__(self, out: Path, fingerprint: str) -> None:
         """`out` is the folder of the result; `fingerprint` the hash of all that it depends on."""
-        target = Path(os.path.realpath(out))
-        self.folder = target.parent / f".{target.name}.backtest"
-        self.fingerprint = fingerprint
-
-    def prepare(self) -> bool:
-        """Makes the folder, empty unless it is of the same fingerprint; returns whether one with
-        another was removed."""
-        is_other = False
-        if os.path.lexists(self.folder):
-            try:
-                stored = json.loads((self.folder / PLAN_FILE).read_text(encoding="utf-8"))
-                is_other = stored["fingerprint"] != self.fingerprint
-            except (OSError, ValueError, KeyError, TypeError, RecursionError):
-                is_other = True
-            if is_other:
-                self.remove()
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise output_error(self.folder, error) from error
-        if not (self.folder / PLAN_FILE).exists():
-            write_json(self.folder / PLAN_FILE, {"fingerprint": self.fingerprint})
-        return is_other
-
-    def remove(self) -> None:
-        """Removes the folder."""
-        _remove(self.folder)
-
-    def remove_if_empty(self) -> None:
-        """Removes the folder if no window and no training is in it."""
-        if {each.name for each in self.folder.iterdir()} <= {PLAN_FILE}:
-            self.remove()
+        super().__init__(out, "backtest", fingerprint)
 
     def run_folder(self, fit: int) -> Path:
         """The run folder of a fit."""
@@ -74,17 +39,17 @@ class BacktestWork:
     def remove_fit(self, fit: int) -> None:
         """Removes what there is of a fit, finished or not."""
         for path in (self.run_folder(fit), self._checkpoint(fit)):
-            _remove(path)
+            remove_path(path)
 
     def remove_checkpoint(self, fit: int) -> None:
         """Removes the checkpoint of a fit, if there is one."""
-        _remove(self._checkpoint(fit))
+        remove_path(self._checkpoint(fit))
 
     def save(self, window: int, evaluated: EvaluatedWindows) -> None:
         """Stores the results of a window."""
         path, content = self._window_file(window), windows_to_bytes(evaluated)
         if path.is_dir():
-            _remove(path)
+            remove_path(path)
         write_bytes(path, self._checksum(window, content) + content)
 
     def load(self, window: int) -> EvaluatedWindows | None:
@@ -107,17 +72,6 @@ class BacktestWork:
 
     def _checkpoint(self, fit: int) -> Path:
         return self.folder / f"fit_{fit}.checkpoint"
-
-
-def _remove(path: Path) -> None:
-    """Removes a file or a folder, if it is there. Raises OutputError."""
-    try:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise output_error(path, error) from error
 
 
 def windows_to_bytes(windows: EvaluatedWindows) -> bytes:

@@ -19,7 +19,8 @@ from rnnforecast.data.profiling.cleaning_report import describe_changes
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import PartFailed, Problem, UsageError
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
-from rnnforecast.pipeline.checks.context import CheckContext, PreviousForecast
+from rnnforecast.pipeline.checks.context import CheckContext, CheckedData, PreviousForecast
+from rnnforecast.pipeline.checks.data_counts import DataCounts
 from rnnforecast.pipeline.checks.data_findings import data_findings
 from rnnforecast.pipeline.checks.finding import Finding, raise_errors
 from rnnforecast.pipeline.checks.run_checks import CheckOptions, check_findings
@@ -118,26 +119,25 @@ def forecast_data(
         UsageError; StaleInput if a check finds an error.
     """
     listener = listener or NullListener()
-    # a run trained on a GPU may forecast on a machine without one
-    torch_device = device.select_device("cpu" if run.metadata["device"] == "cpu" else "auto")
-    for member in run.members:
-        member.net.to(torch_device)
+    place_networks(run)
     steps = horizon or run.config.horizon
     totals, n_paths = extra_tables.resolve(run, steps)
     check_size(run, steps, n_paths)  # of one target, before covariates of all steps are made
-    cleaned = _read_data(run, source, steps, origin)
+    cleaned = read_data(run, source, steps, origin)
     check_size(run, steps, n_paths, cleaned.panel.n_series * len(cleaned.panel.target_names))
     check_last_timestamp(cleaned.panel, steps)
     for line in describe_changes(cleaned.changes.counts, requested=True):
         listener.info(line)
     data_sha256 = hash_data(cleaned)
-    findings = list(data_findings(run, cleaned, steps))
+    findings = list(data_findings(run, DataCounts.of_cleaned(run, cleaned), steps))
     if origin is not None:
-        findings += [IN_SAMPLE] if _is_in_sample(run, cleaned.panel) else []
+        findings += [IN_SAMPLE] if is_in_sample(run, cleaned.panel) else []
     elif checks is not None:
-        context = CheckContext(run, cleaned, steps, checks.now, data_sha256, previous)
+        context = CheckContext(
+            run, CheckedData.of_cleaned(cleaned), steps, checks.now, data_sha256, previous
+        )
         findings += check_findings(context, checks.limits(run.spec.checks), strict=checks.strict)
-    _report(findings, listener)
+    report_findings(findings, listener)
     found = forecast_series(run, cleaned, steps)
     for line in describe_errors(found.errors, run.spec.forecast):
         listener.warning(line)
@@ -159,7 +159,7 @@ def forecast_data(
     )
 
 
-def _report(findings: Sequence[Finding], listener: ProgressListener) -> None:
+def report_findings(findings: Sequence[Finding], listener: ProgressListener) -> None:
     """Prints the warnings; StaleInput with all errors, if there are any."""
     for finding in findings:
         if finding.level == "warning":
@@ -167,7 +167,15 @@ def _report(findings: Sequence[Finding], listener: ProgressListener) -> None:
     raise_errors(findings)
 
 
-def _read_data(
+def place_networks(run: Run) -> None:
+    """Moves the networks to the device of this machine that they forecast on: one trained on a GPU
+    may forecast on a machine without."""
+    torch_device = device.select_device("cpu" if run.metadata["device"] == "cpu" else "auto")
+    for member in run.members:
+        member.net.to(torch_device)
+
+
+def read_data(
     run: Run, source: Sequence[DataSource], steps: int, origin: str | None
 ) -> CleanedData:
     """The cleaned data, with covariates for `steps`, rounded up to whole trained horizons, and with
@@ -186,7 +194,7 @@ def _read_data(
     )
 
 
-def _is_in_sample(run: Run, panel: Panel) -> bool:
+def is_in_sample(run: Run, panel: Panel) -> bool:
     """Whether a series is forecast from a step that the run was trained on."""
     first = panel.window_timestamps(panel.lengths, 1)
     return bool((first <= run.trained_until).any())

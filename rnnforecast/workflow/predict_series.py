@@ -44,13 +44,16 @@ class SeriesForecasts:
     errors: SeriesErrors
 
 
-def forecast_series(run: Run, cleaned: CleanedData, steps: int) -> SeriesForecasts:
-    """The forecasts of all series, as `forecast.on_series_error` says.
+def forecast_series(
+    run: Run, cleaned: CleanedData, steps: int, latest: int | None = None
+) -> SeriesForecasts:
+    """The forecasts of all series, as `forecast.on_series_error` says; `latest` as in
+    `find_series_errors`.
 
     Raises DataError if it is ``fail`` and the model cannot forecast a series.
     """
     panel, levels, bounds, spec = cleaned.panel, run.levels, run.plan.bounds, run.spec.forecast
-    errors = find_series_errors(run, cleaned, steps)
+    errors = find_series_errors(run, cleaned, steps, latest)
     postprocessing = replace(
         run.postprocessing, quantiles=levels.computed, bounds=bounds.without_rounding()
     )

@@ -12,7 +12,7 @@ from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.forecast_frame import ForecastSeries, forecast_frame
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.series_errors import table_places
-from rnnforecast.types import Floats, Ints
+from rnnforecast.types import Floats, Ints, Timestamps
 from rnnforecast.workflow.predict_totals import paths_table, totals_table
 
 
@@ -35,11 +35,17 @@ class TableSeries:
 
 
 def table_series(
-    cleaned: CleanedData, status: np.ndarray, *, horizon: int, time_column: str
+    cleaned: CleanedData,
+    status: np.ndarray,
+    *,
+    horizon: int,
+    time_column: str,
+    latest: Timestamps | None = None,
 ) -> TableSeries:
     """The series of the tables, sorted by their ids; `status` [P, C] is that of the panel's.
 
-    A skipped series without a value has the timestamps of the series that ends last.
+    A skipped series without a value has the timestamps of the series that ends last: its cutoff
+    and steps are `latest` [1 + H] where it is in another partition.
     """
     panel, found = cleaned.panel, cleaned.changes.series
     keys, places = cleaned.table.keys, table_places(cleaned)
@@ -48,8 +54,9 @@ def table_series(
     places = np.cumsum(is_shown)[places] - 1
     size = int(is_shown.sum())
     timestamps = panel.window_timestamps(panel.lengths - 1, horizon + 1)  # cutoff first
-    latest = int(np.argmax(timestamps[:, 0]))
-    every = np.repeat(timestamps[latest : latest + 1], size, axis=0)
+    if latest is None:
+        latest = timestamps[np.argmax(timestamps[:, 0])]
+    every = np.repeat(latest[None], size, axis=0)
     every[places] = timestamps
     every_status = np.full((size, status.shape[1]), "skipped", dtype=status.dtype)
     every_status[places] = status

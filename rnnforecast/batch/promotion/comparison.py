@@ -18,7 +18,7 @@ from rnnforecast.data.cleaning_plan import CleanedData, build_inputs, read_table
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
 from rnnforecast.evaluation.verdict import compare_forecasts
-from rnnforecast.pipeline.checks.context import CheckContext
+from rnnforecast.pipeline.checks.context import CheckContext, CheckedData
 from rnnforecast.pipeline.checks.run_checks import check_findings
 from rnnforecast.pipeline.checks.series_changes import SERIES_CHECKS
 from rnnforecast.pipeline.checks.values import VALUE_CHECKS
@@ -61,7 +61,7 @@ def read_current_inputs(trained: TrainedRun, current: Run) -> CleanedData:
 def implausible_data(current: Run, cleaned: CleanedData, now: datetime) -> str:
     """What a job would refuse the data for, by the checks of values and series with the profile of
     the current model: in words, "" for nothing."""
-    context = CheckContext(current, cleaned, current.config.horizon, now)
+    context = CheckContext(current, CheckedData.of_cleaned(cleaned), current.config.horizon, now)
     codes = {check.key for check in (*SERIES_CHECKS, *VALUE_CHECKS)}
     found = check_findings(context, job_checks(current.spec.checks))
     errors = [str(each) for each in found if each.level == "error" and each.code in codes]

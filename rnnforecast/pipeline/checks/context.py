@@ -16,7 +16,7 @@ from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.pipeline.checks.moments import panel_time, period_length, period_of
-from rnnforecast.pipeline.panel_statistics import last_ordinals, row_leads
+from rnnforecast.pipeline.panel_statistics import last_ordinals, row_leads, text_covariates
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.training_profile import TrainingProfile
 from rnnforecast.types import Bools, Ints
@@ -38,11 +38,31 @@ class PreviousForecast:
 
 
 @dataclass(frozen=True)
+class CheckedData:
+    """What checks look at in the data of a forecast, or in a sample of its series."""
+
+    panel: Panel
+    series: pd.DataFrame
+    """[S of the files] label, end (the timestamp of the last row) and trailing, as in
+    `CleaningChanges.series`."""
+    text_columns: tuple[str, ...] = ()
+    """Covariates that are categories."""
+    found: Bools | None = None
+    """[series of the profile] whether a series is in the files, where `series` are a sample."""
+
+    @classmethod
+    def of_cleaned(cls, cleaned: CleanedData) -> CheckedData:
+        """That of all series."""
+        series = cleaned.changes.series[["label", "end", "trailing"]]
+        return cls(cleaned.panel, series, text_covariates(cleaned))
+
+
+@dataclass(frozen=True)
 class CheckContext:
     """A forecast that is to be made."""
 
     run: Run
-    cleaned: CleanedData
+    data: CheckedData
     horizon: int
     now: datetime
     """With a time zone."""
@@ -52,7 +72,7 @@ class CheckContext:
     @property
     def panel(self) -> Panel:
         """The data of the forecast."""
-        return self.cleaned.panel
+        return self.data.panel
 
     @property
     def profile(self) -> TrainingProfile:
@@ -82,7 +102,7 @@ class CheckContext:
     @cached_property
     def row_leads(self) -> Ints:
         """[series of the files] see `row_leads`."""
-        return row_leads(self.panel, self.cleaned.changes.series["end"].to_numpy())
+        return row_leads(self.panel, self.data.series["end"].to_numpy())
 
     @property
     def far_limit(self) -> int:
@@ -94,7 +114,7 @@ class CheckContext:
     @cached_property
     def is_far(self) -> Bools:
         """[S] whether a series has a row far after all others."""
-        all_labels = self.cleaned.changes.series["label"].to_numpy()
+        all_labels = self.data.series["label"].to_numpy()
         far = all_labels[self.row_leads > self.far_limit]
         return np.asarray(pd.Index(self.labels).isin(far))
 

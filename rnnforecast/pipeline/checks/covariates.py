@@ -15,7 +15,9 @@ def _ahead(context: CheckContext) -> Floats | None:
     columns = context.run.plan.features.future_columns
     if not columns:
         return None
-    return covariate_windows(context.cleaned, columns, context.horizon, context.horizon)
+    return covariate_windows(
+        context.panel, columns, context.data.text_columns, context.horizon, context.horizon
+    )
 
 
 def _missing_covariates(context: CheckContext, limit: float) -> Measured | None:

@@ -107,7 +107,7 @@ def _auto_future_timestamps(context: CheckContext, level: Level) -> float | None
 def _far_future(context: CheckContext, limit: float) -> Measured | None:
     leads = context.row_leads
     beyond = leads > limit
-    labels = context.cleaned.changes.series["label"].to_numpy()[beyond]
+    labels = context.data.series["label"].to_numpy()[beyond]
     value = int(leads.max(initial=0))
     message = (
         f"{beyond.sum():,} of {len(leads):,} series have a row up to "

@@ -17,8 +17,10 @@ MAX_ENDS = 8
 def _vanished(context: CheckContext) -> Bools:
     """[series of the profile] whether a series that was active in the training is gone; one that
     is in the files, but cannot be read, is not."""
-    there = context.cleaned.changes.series["label"].to_numpy()
-    is_there: Bools = pd.Index(context.profile.labels).isin(there)
+    is_there = context.data.found
+    if is_there is None:
+        there = context.data.series["label"].to_numpy()
+        is_there = pd.Index(context.profile.labels).isin(there)
     return np.logical_and(context.profile.is_active(), ~is_there)
 
 

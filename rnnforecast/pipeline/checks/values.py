@@ -30,7 +30,7 @@ def _empty_last_period(context: CheckContext, limit: float) -> Measured | None:
         return None
     last = last_period(
         panel,
-        context.cleaned.changes,
+        context.data.series,
         ~context.is_far,
         context.profile.width,
         _blank_plan_steps(context),
@@ -103,7 +103,7 @@ def _factor(
     return np.where(np.isnan(above + below), np.nan, np.where(above >= below, above, -below))
 
 
-def _level_factors(context: CheckContext) -> Floats:
+def level_factors(context: CheckContext) -> Floats:
     """[S, C] the factors of the levels of known series; those of new ones are NaN."""
     profile, position = context.profile, context.position
     level, _ = _recent(context)
@@ -143,7 +143,7 @@ def _of_target(context: CheckContext, target: int) -> str:
 def _level_shift(context: CheckContext, limit: float) -> Measured | None:
     profile = context.profile
     if context.is_known.any():
-        factors = _median_of(_level_factors(context))
+        factors = _median_of(level_factors(context))
     else:  # all names are new: the whole population is compared
         level = _median_of(_recent(context)[0])
         low, high = np.fmin.reduce(profile.low), np.fmax.reduce(profile.high)
@@ -170,7 +170,7 @@ def _total_shift(context: CheckContext, limit: float) -> Measured | None:
 
 
 def _series_shift(context: CheckContext, limit: float) -> Measured | None:
-    factors = _level_factors(context)
+    factors = level_factors(context)
     if (most := _most(factors.ravel())) is None:
         return None
     series, target = divmod(most[0], factors.shape[1])

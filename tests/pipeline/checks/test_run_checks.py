@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from rnnforecast.data.cleaning_plan import prepare_data
-from rnnforecast.pipeline.checks.context import CheckContext, PreviousForecast
+from rnnforecast.pipeline.checks.context import CheckContext, CheckedData, PreviousForecast
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.checks.run_checks import CHECKS, check_findings
 from rnnforecast.pipeline.run import Run
@@ -49,7 +49,7 @@ def context_of(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
         table.to_csv(path, index=False)
         cleaned = prepare_data(run.plan, [str(path)], horizon=HORIZON)
         instant = datetime.fromisoformat(moment).replace(tzinfo=UTC)
-        found = CheckContext(run, cleaned, HORIZON, instant, "hash")
+        found = CheckContext(run, CheckedData.of_cleaned(cleaned), HORIZON, instant, "hash")
         if isinstance(data, str):
             nights[data] = found
         return found
