@@ -87,8 +87,10 @@ def describe_progress(progress: FitProgress) -> str:
     filled = BAR_WIDTH * progress.step // max(progress.total, 1)
     line = (
         f"{progress.title} {'█' * filled}{'░' * (BAR_WIDTH - filled)} "
-        f"{progress.step:,} of {progress.total:,} steps, loss {progress.train_loss:.4g}"
+        f"{progress.step:,} of {progress.total:,} {progress.unit}"
     )
+    if progress.unit == "steps":
+        line += f", loss {progress.train_loss:.4g}"
     if progress.validation_loss is not None:
         line += f", validation {progress.validation_loss:.4g}"
     return line

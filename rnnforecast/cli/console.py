@@ -181,7 +181,7 @@ class ConsoleListener:
         before, share = self._logged_fractions.get(step.phase, 0.0), step.step / step.total
         if any(before < fraction <= share for fraction in LOG_FRACTIONS):
             self._logged_fractions[step.phase] = share
-            self.info(f"{step.phase}: step {step.step:,} of {step.total:,}, {_format_losses(step)}")
+            self.info(_format_step(step))
 
 
 def require_stdout() -> None:
@@ -229,7 +229,15 @@ def _table_by_target(scores: TrainResult) -> Table:
     return table
 
 
+def _format_step(step: FitProgress) -> str:
+    if step.unit != "steps":
+        return f"{step.phase}: {step.step:,} of {step.total:,} {step.unit}"
+    return f"{step.phase}: step {step.step:,} of {step.total:,}, {_format_losses(step)}"
+
+
 def _format_losses(step: FitProgress) -> str:
+    if math.isnan(step.train_loss):
+        return ""
     text = f"loss {step.train_loss:.4f}"
     if step.validation_loss is not None:
         text += f", validation {step.validation_loss:.4f}"

@@ -34,7 +34,7 @@ class ProgressBars:
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed}/{task.total} steps"),
+            TextColumn("{task.completed}/{task.total} {task.fields[unit]}"),
             TextColumn("{task.fields[losses]}"),
             TimeRemainingColumn(),
             console=console,
@@ -51,7 +51,7 @@ class ProgressBars:
             for task, other in list(self._bars.items()):
                 if other.is_done or time.monotonic() - other.changed > IDLE_SECONDS:
                     self._remove(task)
-            bar_id = self.progress.add_task(step.title, total=step.total, losses="")
+            bar_id = self.progress.add_task(step.title, total=step.total, losses="", unit=step.unit)
             bar = self._bars[step.task] = _Bar(bar_id, step.title)
         bar.changed, bar.is_done = time.monotonic(), step.step == step.total
         self.progress.update(bar.id, completed=step.step, losses=losses)

@@ -25,6 +25,8 @@ class FitProgress:
     """Whether the validation loss was computed at this step."""
     task: str = ""
     """Which of several trainings it is, such as ``trial 3``: each has a line of its own."""
+    unit: str = "steps"
+    """What is counted; the losses of other work than a fit are NaN."""
 
     @property
     def title(self) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -205,10 +205,23 @@ def count_by_status(status: NDArray[np.str_], left_out: int = 0) -> dict[str, in
     return {name: count for name, count in counts.items() if count}
 
 
-def describe_errors(errors: SeriesErrors, spec: ForecastSpec) -> Iterator[str]:
+def merge_series_errors(parts: Iterable[Sequence[SeriesError]]) -> tuple[SeriesError, ...]:
+    """The errors of several partitions together, the most frequent code first."""
+    found: dict[str, SeriesError] = {}
+    for error in (error for part in parts for error in part):
+        earlier = found.get(error.code, replace(error, count=0, series=()))
+        found[error.code] = replace(
+            earlier,
+            count=earlier.count + error.count,
+            series=(*earlier.series, *error.series)[:MAX_NAMED_SERIES],
+        )
+    return tuple(sorted(found.values(), key=lambda each: -each.count))
+
+
+def describe_errors(errors: Iterable[SeriesError], spec: ForecastSpec) -> Iterator[str]:
     """A line for each code: how many series have it, and what is done about them."""
     name = "DOT" if spec.fallback == "dot" else "seasonal naive"
-    for error in errors.by_code():
+    for error in errors:
         has_none = error.code == "no_values" or spec.on_series_error == "skip"
         method = "skipped" if has_none else f"forecast by the {name} method"
         more = f" and {error.count - 3:,} more" if error.count > 3 else ""

@@ -65,12 +65,7 @@ class Prediction:
     @cached_property
     def failed(self) -> dict[str, str]:
         """Reasons by label, of the series because of which `predict` ends with an error."""
-        if self.exit_on_failed == "never":
-            return {}
-        mask = self.status == "skipped"
-        if self.exit_on_failed == "fallback":
-            mask |= self.status == "fallback"
-        return self.errors.reasons(mask)
+        return failed_series(self.errors, self.status, self.exit_on_failed)
 
     def series_status(self) -> dict[str, int]:
         """Numbers of series by status."""
@@ -91,6 +86,20 @@ class Prediction:
                 + ("the others" if written_to else "them"),
             )
         )
+
+
+def failed_series(
+    errors: SeriesErrors,
+    status: NDArray[np.str_],
+    exit_on_failed: Literal["never", "skipped", "fallback"],
+) -> dict[str, str]:
+    """Reasons by label, of the series because of which `predict` ends with an error."""
+    if exit_on_failed == "never":
+        return {}
+    mask = status == "skipped"
+    if exit_on_failed == "fallback":
+        mask |= status == "fallback"
+    return errors.reasons(mask)
 
 
 def forecast_data(
@@ -139,7 +148,7 @@ def forecast_data(
         findings += check_findings(context, checks.limits(run.spec.checks), strict=checks.strict)
     report_findings(findings, listener)
     found = forecast_series(run, cleaned, steps)
-    for line in describe_errors(found.errors, run.spec.forecast):
+    for line in describe_errors(found.errors.by_code(), run.spec.forecast):
         listener.warning(line)
     rows = table_series(
         cleaned, found.status, horizon=steps, time_column=run.plan.read_options.data.time_name

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from rnnforecast.cli.console import ConsoleListener, require_stdout
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import (
+    EngineName,
     Force,
     Json,
     LedgerLocation,
@@ -20,6 +20,7 @@ from rnnforecast.cli.options import (
     RunFolder,
     Verbose,
     Wait,
+    Workers,
     data_option,
     out_option,
 )
@@ -74,6 +75,24 @@ def predict(
         bool,
         typer.Option("--report/--no-report", help="Write report.html into the folder OUT."),
     ] = True,
+    partitions: Annotated[
+        bool,
+        typer.Option(
+            "--partitions",
+            help="Read the data, a folder of Parquet files with whole series each, file by file, "
+            "and write a file for each into the folder OUT: memory is that of a file for each of "
+            "--workers. Plots and report are not made.",
+        ),
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="With --partitions: go on from the partitions that an earlier call has finished.",
+        ),
+    ] = False,
+    workers: Workers = None,
+    engine: EngineName = "local",
     set_: Overrides = None,
     now: Now = None,
     strict: Annotated[
@@ -90,9 +109,11 @@ def predict(
     """Forecast every series from its end, or from an earlier time."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
-        from rnnforecast.batch.issue import issue_forecast
+        from rnnforecast.batch.issue import IssuedForecast, issue_forecast
+        from rnnforecast.batch.issue_partitions import IssuedParts, issue_partitions
         from rnnforecast.data.panel.panel import describe_size
         from rnnforecast.errors import Problem, StaleInput, UsageError
+        from rnnforecast.parallel.engine import open_engine
         from rnnforecast.pipeline.checks.run_checks import CheckOptions
         from rnnforecast.pipeline.run_versions import run_name
         from rnnforecast.workflow.predict_totals import ExtraTablesRequest
@@ -112,28 +133,31 @@ def predict(
             )
         if json or target == "-":
             require_stdout()
+        if (resume or workers is not None or engine != "local") and not partitions:
+            found = "--resume, --workers and --engine belong to --partitions"
+            raise UsageError(Problem("predict", found, "add it, or leave these out"))
         tables = ExtraTablesRequest(None if total is None else tuple(total), paths)
-        options = CheckOptions(strict=strict) if now is None else CheckOptions(now, strict)
-        forecast = partial(
-            issue_forecast,
-            run,
-            target,
-            now=options.now,
-            ledger=ledger,
-            data=data,
-            horizon=horizon,
-            origin=origin,
-            plots=plots,
-            report=report,
-            extra_tables=tables,
-            overrides=set_ or (),
-            checks=options,
-            force=force,
-            wait=wait,
-            listener=console,
-        )
+        checks = CheckOptions(strict=strict) if now is None else CheckOptions(now, strict)
+        options: dict[str, Any] = {
+            "now": checks.now,
+            "ledger": ledger,
+            "data": data,
+            "horizon": horizon,
+            "origin": origin,
+            "extra_tables": tables,
+            "overrides": set_ or (),
+            "checks": checks,
+            "force": force,
+            "wait": wait,
+            "listener": console,
+        }
+        issued: IssuedParts | IssuedForecast
         try:
-            issued = forecast()
+            if partitions:
+                opened = open_engine(engine, workers)
+                issued = issue_partitions(run, target, engine=opened, resume=resume, **options)
+            else:
+                issued = issue_forecast(run, target, plots=plots, report=report, **options)
         except StaleInput as error:
             if json:
                 console.print_json({"warnings": error.findings})

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,12 +68,12 @@ def list_partitions(source: Sequence[str]) -> tuple[Partition, ...]:
     if problems:
         raise DataError(*problems)
     folder = _common_folder(paths)
-    found = tuple(
+    partitions = tuple(
         Partition(path.relative_to(folder).as_posix(), str(path), _count_rows(path))
         for path in paths
     )
-    _check_file_names(found)
-    return found
+    _check_file_names(partitions)
+    return partitions
 
 
 def total_rows(partitions: Sequence[Partition]) -> int:
@@ -82,10 +81,11 @@ def total_rows(partitions: Sequence[Partition]) -> int:
     return sum(partition.rows or 0 for partition in partitions)
 
 
-def hash_labels(labels: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """[S] a hash of each label of a series, the same in each process and on each machine."""
-    texts = np.asarray(labels, dtype=object)
-    return pd.util.hash_array(texts, categorize=False).astype(np.uint64)
+def hash_keys(keys: pd.DataFrame) -> npt.NDArray[np.uint64]:
+    """[S] a hash of the ids of each series, the same in each process and on each machine."""
+    texts = keys.astype(str).astype(object)
+    hashes = pd.util.hash_pandas_object(texts, index=False, categorize=False)
+    return hashes.to_numpy().astype(np.uint64)
 
 
 def file_sha256(path: Path) -> str:

@@ -8,7 +8,7 @@ partition that stand out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.time.frequency import parse_frequency
 from rnnforecast.pipeline.checks.context import CheckContext, CheckedData
 from rnnforecast.pipeline.checks.values import level_factors
 from rnnforecast.pipeline.panel_statistics import HASHED_VALUES
@@ -30,6 +31,34 @@ MAX_STEPS = 400
 N_OUTSTANDING = 20
 """Series of a partition that are kept because they end last, or have changed most."""
 TARGETS, OBSERVED, COVARIATES, TIMES = "targets", "observed", "covariates", "times"
+
+
+@dataclass(frozen=True)
+class PanelKind:
+    """What the panels of all partitions have in common."""
+
+    frequency: str
+    utc_offset: str
+    display_timezone: str
+    is_irregular: bool
+    targets: tuple[str, ...]
+    covariates: tuple[str, ...]
+    text_columns: tuple[str, ...]
+    """See `CheckedData`."""
+
+    @classmethod
+    def of_data(cls, data: CheckedData) -> PanelKind:
+        """That of the panel of a partition."""
+        panel = data.panel
+        return cls(
+            panel.frequency.alias,
+            panel.utc_offset,
+            panel.display_timezone,
+            panel.irregular_timestamps is not None,
+            panel.target_names,
+            panel.covariate_names,
+            data.text_columns,
+        )
 
 
 def sampling_bits(rows: int) -> int:
@@ -45,7 +74,7 @@ def sample_series(
 
     Args:
         places: [S] the place of each series of the panel in `context.data.series`.
-        hashes: [S] those of `hash_labels`.
+        hashes: [S] those of `hash_keys`.
         bits: see `sampling_bits`.
     """
     chosen = _is_sampled(context, places, hashes, bits)
@@ -54,7 +83,8 @@ def sample_series(
     left_out = np.ones(len(every), dtype=np.bool_)
     left_out[places] = False
     rows = np.r_[places[chosen], np.flatnonzero(left_out)]
-    own, n_blank = every.iloc[rows], len(rows) - panel.n_series
+    own = every.take(rows)
+    n_blank = len(rows) - panel.n_series
     blank = np.zeros(n_blank, dtype=np.int64)
     columns: dict[str, Any] = {
         "label": pa.array(own["label"].to_numpy(dtype=object), pa.string()),
@@ -74,16 +104,9 @@ def sample_series(
     return pa.table(columns)
 
 
-def merge_samples(
-    tables: Sequence[pa.Table], panel: Panel, text_columns: tuple[str, ...], found: Bools | None
-) -> CheckedData:
-    """The samples of all partitions as data that checks look at.
-
-    Args:
-        panel: that of a partition, for what all have in common, see `without_series`.
-        text_columns: see `CheckedData`.
-        found: see `CheckedData`; None if the tables are of all series.
-    """
+def merge_samples(tables: Sequence[pa.Table], kind: PanelKind, found: Bools | None) -> CheckedData:
+    """The samples of all partitions as data that checks look at; `found` as in `CheckedData`, None
+    if the tables are of all series."""
     every = pa.concat_tables(tables).sort_by("label")
     series = pd.DataFrame(
         {
@@ -92,32 +115,29 @@ def merge_samples(
             "trailing": every["trailing"].to_numpy(),
         }
     )
-    table = every.filter(pc.greater(pc.list_value_length(every[TARGETS]), 0)).combine_chunks()
-    targets, lengths = _from_lists(table[TARGETS], len(panel.target_names))
-    observed, _ = _from_lists(table[OBSERVED], len(panel.target_names))
+    table = every.filter(pc.greater(pc.list_value_length(every[TARGETS]), 0))
+    targets, lengths = _from_lists(table[TARGETS], len(kind.targets))
+    observed, _ = _from_lists(table[OBSERVED], len(kind.targets))
     names = table.column_names
-    merged = replace(
-        panel,
+    merged = Panel(
         keys=pd.DataFrame({"label": table["label"].to_pandas().to_numpy(dtype=object)}),
         offsets=np.r_[0, np.cumsum(lengths)],
         start=table["start"].to_numpy(),
         phase=table["phase"].to_numpy(),
+        frequency=parse_frequency(kind.frequency),
+        utc_offset=kind.utc_offset,
+        target_names=kind.targets,
         targets=targets,
         observed_mask=observed,
+        display_timezone=kind.display_timezone,
         irregular_timestamps=_from_lists(table[TIMES], 1)[0][:, 0] if TIMES in names else None,
         future_steps=table["future_steps"].to_numpy() if "future_steps" in names else None,
-        covariates=_from_lists(table[COVARIATES], len(panel.covariate_names))[0]
+        covariates=_from_lists(table[COVARIATES], len(kind.covariates))[0]
         if COVARIATES in names
         else None,
+        covariate_names=kind.covariates,
     )
-    return CheckedData(merged, series, text_columns, found)
-
-
-def without_series(panel: Panel) -> Panel:
-    """What the panels of all partitions have in common: a panel without series."""
-    return replace(
-        panel.filter_series(np.zeros(panel.n_series, dtype=np.bool_)), available_after=None
-    )
+    return CheckedData(merged, series, kind.text_columns, found)
 
 
 def _is_sampled(

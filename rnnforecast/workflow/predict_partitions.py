@@ -1,0 +1,327 @@
+"""`predict --partitions`: the forecast of a dataset, one partition at a time in each worker.
+
+Finished partitions are kept in a work folder beside the result until all are published at once; the
+result is the same whatever the engine, the number of workers and interruptions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rnnforecast import __version__
+from rnnforecast.data.io.distinct_series import DistinctSeries, repeated_series_error
+from rnnforecast.data.io.partitions import Partition, list_partitions, total_rows
+from rnnforecast.data.profiling.cleaning_report import describe_changes
+from rnnforecast.errors import DataError, Problem, RnnForecastError, Stopped, UsageError
+from rnnforecast.output.work_folder import WorkFolder
+from rnnforecast.parallel.engine import Engine
+from rnnforecast.parallel.in_process import InProcessEngine
+from rnnforecast.pipeline.checks.data_counts import add_counts
+from rnnforecast.pipeline.checks.run_checks import CheckOptions
+from rnnforecast.pipeline.checks.series_sample import sampling_bits
+from rnnforecast.pipeline.progress import FitProgress, NullListener, ProgressListener
+from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import read_run_folder
+from rnnforecast.pipeline.run_overrides import with_overrides
+from rnnforecast.pipeline.run_versions import resolve_run
+from rnnforecast.pipeline.series_errors import describe_errors
+from rnnforecast.spec.locations import is_url
+from rnnforecast.training import device
+from rnnforecast.wording import count_of
+from rnnforecast.workflow.predict_forecast import report_findings
+from rnnforecast.workflow.predict_output import SUMMARY_FILE
+from rnnforecast.workflow.predict_part import (
+    PartFailure,
+    PartsForecast,
+    PartTask,
+    forecast_part,
+    read_run_and_checksums,
+)
+from rnnforecast.workflow.predict_part_record import (
+    RECORDS,
+    LatestEnd,
+    PartRecord,
+    PartSeries,
+    read_hashes,
+)
+from rnnforecast.workflow.predict_parts_checks import parts_findings
+from rnnforecast.workflow.predict_parts_output import (
+    PartsResult,
+    build_parts_result,
+    keys_of_part,
+    publish_parts,
+)
+from rnnforecast.workflow.predict_places import check_place, is_folder
+from rnnforecast.workflow.predict_previous import read_previous
+from rnnforecast.workflow.predict_totals import ExtraTablesRequest
+
+MAX_ATTEMPTS = 3
+"""Times that a partition is started before the death of its worker is an error."""
+MAX_FAILURES = 20
+"""Partitions that cannot be read, after which no more are started."""
+
+
+@dataclass(frozen=True)
+class PublishedParts:
+    """The forecast of a dataset that was published."""
+
+    run: Run
+    partitions: tuple[Partition, ...]
+    records: tuple[PartRecord, ...]
+    result: PartsResult
+
+
+def publish_partitions(
+    folder: Path,
+    out: str,
+    *,
+    data: Sequence[str] | None = None,
+    horizon: int | None = None,
+    origin: str | None = None,
+    extra_tables: ExtraTablesRequest | None = None,
+    overrides: Sequence[str] = (),
+    checks: CheckOptions | None = None,
+    resume: bool = False,
+    force: bool = False,
+    engine: Engine | None = None,
+    listener: ProgressListener | None = None,
+) -> PublishedParts:
+    """Forecasts the series of each Parquet file of a dataset and writes a folder of such files.
+
+    Series with an error are no error here, see `PartsResult.failed`.
+
+    Args:
+        folder: the run.
+        out: the folder of the result: ``forecast/NAME.parquet`` for each file of the data, folders
+            ``totals`` and ``paths`` like it if there are any, ``manifest.json`` and ``run.json``.
+        data: folders, patterns and paths of Parquet files, each with whole series; those of the
+            spec by default.
+        resume: whether partitions are taken over that an earlier call with the same run, files
+            and options has finished.
+        engine: runs the partitions; one after the other in this process by default.
+
+    Other arguments as in `publish_forecast`.
+
+    Raises:
+        DataError if a partition cannot be read, or a series is in two: then nothing is published,
+        and what is finished is kept for `resume`, as after StaleInput; WorkerLost; RunFolderError,
+        OutputError, UsageError, SpecError.
+    """
+    listener, checks = listener or NullListener(), checks or CheckOptions()
+    _check_out(out, force=force)
+    path = resolve_run(folder)
+    run, checksums = read_run_folder(path, read_run_and_checksums)
+    run = with_overrides(run, overrides)
+    _check_run(run)
+    steps = horizon or run.config.horizon
+    totals, n_paths = (extra_tables or ExtraTablesRequest()).resolve(run, steps)
+    partitions = list_partitions(data or run.source)
+    rows = total_rows(partitions)
+    work = WorkFolder(Path(out), "partitions", "")
+    parts = PartsForecast(
+        run_folder=path.resolve(),
+        checksums=checksums,
+        work=work.folder,
+        steps=steps,
+        origin=origin,
+        totals=totals,
+        n_paths=n_paths,
+        overrides=tuple(overrides),
+        sampling_bits=sampling_bits(rows),
+    )
+    work.fingerprint = _fingerprint(parts)
+    _prepare_work(work, resume=resume, listener=listener)
+    listener.info(f"{count_of(len(partitions), 'partition')} with {count_of(rows, 'row')}")
+    dataset = _Dataset(parts, partitions, engine or InProcessEngine(), listener)
+    try:
+        dataset.forecast()
+        return _publish(dataset, run, out, work, checks, data or run.source, force=force)
+    except KeyboardInterrupt as error:
+        raise Stopped(_kept(work), getattr(error, "number", signal.SIGINT)) from None
+    except RnnForecastError:
+        if text := _kept(work):
+            listener.info(text)
+        raise
+
+
+class _Dataset:
+    """The partitions of a forecast, and the records of those that are finished."""
+
+    def __init__(
+        self,
+        parts: PartsForecast,
+        partitions: Sequence[Partition],
+        engine: Engine,
+        listener: ProgressListener,
+    ) -> None:
+        self.parts, self.partitions, self.engine = parts, tuple(partitions), engine
+        self.listener = listener
+        self.records: dict[int, PartRecord] = {}
+
+    def forecast(self) -> None:
+        """Forecasts all partitions; once more those in which it counts that the series of another
+        one end later. Raises DataError."""
+        self._run([(index, None) for index in range(len(self.partitions))], DistinctSeries())
+        if all(record.series is None for record in self.records.values()):
+            where = self.partitions[0].path
+            raise DataError(Problem(where, "no partition has any rows", "see what wrote them"))
+        latest = self.latest()
+        horizon = self.parts.run.config.horizon
+        again = [
+            (index, latest)
+            for index, record in sorted(self.records.items())
+            if _depends_on(record, latest, horizon)
+        ]
+        if again:
+            self._run(again, None)
+
+    def latest(self) -> LatestEnd:
+        """The latest end of all partitions."""
+        ends = [found.latest for found in self.series()]
+        return max(ends, key=lambda end: (end.ticks, end.ordinal or 0))
+
+    def series(self) -> list[PartSeries]:
+        """What is known of the series of each partition with rows, in their order."""
+        found = (self.records[index].series for index in range(len(self.partitions)))
+        return [each for each in found if each is not None]
+
+    def _run(
+        self, todo: Sequence[tuple[int, LatestEnd | None]], distinct: DistinctSeries | None
+    ) -> None:
+        tasks = [PartTask(self.partitions[index], latest) for index, latest in todo]
+        failures: dict[int, PartFailure] = {}
+        finished = self.engine.run(
+            forecast_part,
+            self.parts,
+            tasks,
+            should_stop=lambda: len(failures) >= MAX_FAILURES,
+            max_attempts=MAX_ATTEMPTS,
+        )
+        for count, (place, found) in enumerate(finished, start=1):
+            index = todo[place][0]
+            if isinstance(found, PartFailure):
+                failures[index] = found
+                continue
+            self.records[index] = found
+            if distinct is not None and found.series is not None:
+                self._check_distinct(index, distinct)
+            self.listener.progress(
+                FitProgress(
+                    "forecast", count, len(tasks), float("nan"), None, False, unit="partitions"
+                )
+            )
+        if failures:
+            problems = [each for _, found in sorted(failures.items()) for each in found.problems]
+            missing = len(tasks) - len(failures) - len(self.records)
+            if missing > 0:
+                problems.append(Problem("", f"{missing:,} more partitions were not read"))
+            raise DataError(*problems)
+
+    def _check_distinct(self, index: int, distinct: DistinctSeries) -> None:
+        """Raises DataError if a series of a partition is in one that was finished before."""
+        work = self.parts.work
+        repeated = distinct.add(read_hashes(work, self.partitions[index]))
+        if not len(repeated):
+            return
+        done = [self.partitions[each] for each in sorted(self.records) if self._has_rows(each)]
+        error = repeated_series_error(
+            repeated,
+            done,
+            lambda partition: read_hashes(work, partition),
+            lambda partition, hashes: keys_of_part(self.parts, partition, hashes),
+        )
+        if error is not None:
+            raise error
+
+    def _has_rows(self, index: int) -> bool:
+        return self.records[index].series is not None
+
+
+def _depends_on(record: PartRecord, latest: LatestEnd, horizon: int) -> bool:
+    """Whether the forecast of a partition is another one if series of others end at `latest`."""
+    series = record.series
+    if series is None:
+        return False
+    used = record.latest or series.latest
+    if used == latest:
+        return False
+    if series.left_out:
+        return True
+    ends = [each.ordinal for each in (used, latest) if each.ordinal is not None]
+    return series.earliest_stale is not None and max(ends) - series.earliest_stale > horizon
+
+
+def _publish(
+    dataset: _Dataset,
+    run: Run,
+    out: str,
+    work: WorkFolder,
+    checks: CheckOptions,
+    source: Sequence[str],
+    *,
+    force: bool,
+) -> PublishedParts:
+    parts, listener = dataset.parts, dataset.listener
+    records = tuple(dataset.records[index] for index in range(len(dataset.partitions)))
+    previous = read_previous(Path(out, SUMMARY_FILE))
+    counts = add_counts([each.counts for each in dataset.series()])
+    for line in describe_changes(counts.changes, requested=True):
+        listener.info(line)
+    result = build_parts_result(run, parts, out, records, dataset.latest(), checks.now, previous)
+    findings = parts_findings(
+        run, parts, dataset.partitions, records, counts, checks, result.data_sha256, previous
+    )
+    report_findings(findings, listener)
+    for line in describe_errors(result.series_errors, run.spec.forecast):
+        listener.warning(line)
+    result = replace(result, warnings=tuple(findings))
+    publish_parts(parts, out, records, result, source, force=force)
+    work.remove()
+    return PublishedParts(run, dataset.partitions, records, result)
+
+
+def _check_out(out: str, *, force: bool) -> None:
+    """Raises UsageError unless `out` is a folder on this machine, OutputPathError if it must not be
+    replaced."""
+    if is_url(out) or not is_folder(out):
+        found = "the forecast of partitions is a folder of files"
+        raise UsageError(Problem(f"-o {out}", found, "give the name of a folder"))
+    check_place(out, force=force)
+
+
+def _check_run(run: Run) -> None:
+    """Raises UsageError for a run of a single series without ids."""
+    if not run.plan.read_options.data.series:
+        found = "the run has a single series, which cannot be in several files"
+        raise UsageError(Problem("--partitions", found, "leave it out"))
+
+
+def _fingerprint(parts: PartsForecast) -> str:
+    """The hash of all that the forecast of a partition depends on, but for its file."""
+    forecast_keys = [each for each in parts.overrides if not each.strip().startswith("checks.")]
+    options = [parts.steps, parts.origin, parts.totals, parts.n_paths, sorted(forecast_keys)]
+    head = [__version__, device.TORCH_VERSION, parts.checksums, options, parts.sampling_bits]
+    return hashlib.sha256(json.dumps(head).encode()).hexdigest()
+
+
+def _prepare_work(work: WorkFolder, *, resume: bool, listener: ProgressListener) -> None:
+    is_other = work.prepare(keep=resume)
+    if is_other and resume:
+        listener.warning("an unfinished forecast of another run or with other options is left out")
+
+
+def _kept(work: WorkFolder) -> str:
+    """What is kept of an unfinished forecast, in words; "" for nothing, which is removed then."""
+    count = sum(1 for _ in (work.folder / RECORDS).glob("*.json"))
+    if not count:
+        work.remove()
+        return ""
+    return (
+        f"{count_of(count, 'finished partition')} kept in {work.folder}: the same command with "
+        "--resume goes on from there"
+    )
