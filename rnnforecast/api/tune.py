@@ -91,8 +91,12 @@ def tune(
     """
     inputs = read_inputs(spec, data, search=keys)
     from rnnforecast.batch.stop_signal import stop_on_signal
-    from rnnforecast.data.cleaning_plan import align_table, read_table
-    from rnnforecast.pipeline.prepare import build_cleaning_plan, file_paths
+    from rnnforecast.data.cleaning_plan import align_table
+    from rnnforecast.pipeline.prepare import (
+        build_cleaning_plan,
+        file_paths,
+        read_training_table,
+    )
     from rnnforecast.workflow.tune import check_optuna, tune_aligned
     from rnnforecast.workflow.tune_output import TRIALS_FILE, SpecText
     from rnnforecast.workflow.tune_trial import TuneTask
@@ -100,7 +104,7 @@ def tune(
     check_optuna()
     listener = ApiListener(progress)
     plan = build_cleaning_plan(inputs.spec)
-    aligned = align_table(plan, read_table(plan, inputs.source))
+    aligned = align_table(plan, read_training_table(inputs.spec, inputs.source))
     with tempfile.TemporaryDirectory(prefix="rnnforecast-") as place:
         path = Path(place, "results") if folder is None else Path(folder)
         task = TuneTask(inputs.spec, aligned, file_paths(inputs.source), inputs.folder, path)

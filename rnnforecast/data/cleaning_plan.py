@@ -35,6 +35,7 @@ from rnnforecast.data.features.feature_plan import FeaturePlan
 from rnnforecast.data.features.features import FeatureTables, build_features, fit_features
 from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.io.known_at import take_known_at, with_known_at
+from rnnforecast.data.io.memory_budget import SeriesSelection
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.table import Table, read_files
 from rnnforecast.data.panel.changes import CleaningChanges
@@ -175,16 +176,18 @@ def read_table(
     *,
     skip_invalid_series: bool = False,
     repair_invalid_series: bool = False,
+    selection: SeriesSelection | None = None,
 ) -> Table:
     """The rows of `source` (files, folders, patterns, ``-`` for standard input, or data frames),
     not yet cleaned; with `skip_invalid_series` without series with a cell that cannot be read, with
-    `repair_invalid_series` without such cells."""
+    `repair_invalid_series` without such cells. With a `selection` only some of the series."""
     options = with_known_at(plan.read_options)
     table = read_files(
         source,
         options,
         skip_invalid_series=skip_invalid_series,
         repair_invalid_series=repair_invalid_series,
+        selection=selection,
     )
     known_at = plan.read_options.data.known_at
     return table if known_at is None else take_known_at(table, known_at)
@@ -238,10 +241,9 @@ def prepare_data(
     Series that the plan cannot repair are left out, and those with a cell that cannot be read; with
     `repair_invalid_series` what is readable of them stays.
     """
-    skip = not repair_invalid_series
-    options = {"skip_invalid_series": skip, "repair_invalid_series": repair_invalid_series}
-    table = read_table(plan, source, **options)
-    aligned = align_table(plan, table, **options)
+    skip, repair = not repair_invalid_series, repair_invalid_series
+    table = read_table(plan, source, skip_invalid_series=skip, repair_invalid_series=repair)
+    aligned = align_table(plan, table, skip_invalid_series=skip, repair_invalid_series=repair)
     return build_inputs(
         plan,
         aligned,

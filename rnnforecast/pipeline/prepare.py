@@ -39,6 +39,7 @@ from rnnforecast.pipeline.auto import (
 from rnnforecast.pipeline.auto_calendar import choose_calendar
 from rnnforecast.pipeline.deseasonalize import fit_yearly_season
 from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
+from rnnforecast.pipeline.training_memory import memory_budget
 from rnnforecast.registry import LOSSES
 from rnnforecast.spec.compatibility import find_incompatibilities
 from rnnforecast.spec.load import read_spec
@@ -109,8 +110,14 @@ def prepare_source(
 
     `training.start_from` is relative to `spec_folder`.
     """
-    table = read_table(build_cleaning_plan(given_spec), source)
+    table = read_training_table(given_spec, source)
     return prepare_table(given_spec, table, source, spec_folder)
+
+
+def read_training_table(spec: Spec, source: Sequence[DataSource]) -> Table:
+    """The rows that a training with this spec reads: of more than `training.memory_budget` holds,
+    those of a sample of the series."""
+    return read_table(build_cleaning_plan(spec), source, selection=memory_budget(spec))
 
 
 def prepare_table(

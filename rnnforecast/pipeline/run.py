@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from rnnforecast.data.cleaning_plan import CleaningPlan
+from rnnforecast.data.io.series_sample import SampledSeries
 from rnnforecast.errors import Problem, UsageError
 from rnnforecast.evaluation.ensembling import ForecastCombiner
 from rnnforecast.evaluation.network_weight import NetworkWeight
@@ -19,6 +21,7 @@ from rnnforecast.pipeline.calibration import NO_CALIBRATION, Calibration
 from rnnforecast.pipeline.forecasting import Member, Postprocessing, computed_levels
 from rnnforecast.pipeline.training_profile import TrainingProfile
 from rnnforecast.spec.spec import Spec
+from rnnforecast.types import Bools
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Run:
     """The spec without ``auto``, but for limits of checks that depend on the time of day."""
     profile: TrainingProfile
     """What the training data were like."""
+    sampled: SampledSeries | None = None
+    """Of which series the training data are a sample; None for all."""
     refreshed: Calibration = NO_CALIBRATION
     """The calibration by `calibrate`, which takes the place of that by `train`."""
 
@@ -64,6 +69,12 @@ class Run:
     def trained_at(self) -> datetime:
         """When the run was written."""
         return datetime.fromisoformat(self.metadata["trained_at"])
+
+    def reads_in_training(self, keys: pd.DataFrame) -> Bools:
+        """`[S]` whether the training reads a series with these ids: with a sample not all do."""
+        if self.sampled is None:
+            return np.ones(len(keys), dtype=np.bool_)
+        return self.sampled.sample.contains(keys)
 
     @property
     def config(self) -> ForecasterConfig:

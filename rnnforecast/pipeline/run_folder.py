@@ -140,6 +140,7 @@ def write_model(folder: Path, run: Run) -> None:
         "plotted_series": list(run.plotted_series),
         "calibration": asdict(run.calibration),
         REFRESHED_KEY: asdict(run.refreshed),
+        "sampled": None if run.sampled is None else asdict(run.sampled),
         "trained_until": store_timestamp(run.trained_until),
         **run.metadata,
     }
@@ -237,6 +238,7 @@ def parse_run(folder: FolderSnapshot) -> Run:
         calibration=state.calibration,
         refreshed=state.refreshed_calibration,
         trained_until=trained_until,
+        sampled=state.sampled,
         metadata=state.metadata(),
         spec=spec,
         profile=profile,

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from rnnforecast.data.cleaning.imputation_plan import ImputationPlan
 from rnnforecast.data.cleaning_plan import CleaningPlan
+from rnnforecast.data.io.series_sample import SampledSeries
 from rnnforecast.evaluation.ensembling import ForecastCombiner
 from rnnforecast.evaluation.network_weight import NetworkWeight
 from rnnforecast.models.config import ForecasterConfig
@@ -71,6 +72,7 @@ class RunState(BaseModel):
     plotted_series: tuple[str, ...]
     calibration: Calibration
     refreshed_calibration: Calibration
+    sampled: SampledSeries | None
     trained_until: str | int
     versions: dict[str, str]
     seed: NonNegativeInt
@@ -138,6 +140,7 @@ def find_contradictions(
         "statistical seasons": _are_statistical_seasons(
             state.statistical_seasons, int(spec.window.season)
         ),
+        "sample of series": _is_sample(state.sampled, spec),
         "correlation": error_correlation.shape == (horizon, horizon)
         and bool((np.abs(error_correlation) <= 1 + 1e-6).all()),
         "networks": len(state.members) == spec.ensemble.members,
@@ -179,6 +182,16 @@ def _is_calibration(calibration: Calibration, spec: Spec, n_targets: int) -> boo
         and _are_levels(found.levels, (*spec.forecast.quantiles, MEDIAN))
         and calibration.windows > 0
         and read_timestamp(calibration.until) is not None
+    )
+
+
+def _is_sample(sampled: SampledSeries | None, spec: Spec) -> bool:
+    """Whether this can be the sample of series of a training with this spec."""
+    return sampled is None or (
+        sampled.memory_budget == spec.training.memory_budget
+        and sampled.seed == spec.training.seed
+        and 0 < sampled.share < 1
+        and sampled.series > 0
     )
 
 

@@ -183,11 +183,12 @@ def table_places(cleaned: CleanedData) -> Ints:
 
 
 def forecast_status(
-    labels: Texts, profile: TrainingProfile, found: SeriesErrors, forecasts: WindowForecast
+    run: Run, panel: Panel, found: SeriesErrors, forecasts: WindowForecast
 ) -> NDArray[np.str_]:
     """`[P, C]` the `Status` of each series and target."""
-    at = profile.positions(labels)
-    is_new = (at < 0) | (profile.end[at] == -MAX_ORDINAL)
+    profile, at = run.profile, run.profile.positions(found.labels)
+    is_new = (at < 0) & run.reads_in_training(panel.keys)
+    is_new |= (at >= 0) & (profile.end[at] == -MAX_ORDINAL)
     is_unknown = np.isnan(forecasts.yhat).any(axis=1)
     return np.select(
         [is_unknown, found.mask, np.broadcast_to(is_new[:, None], is_unknown.shape)],

@@ -12,6 +12,7 @@ from rnnforecast.spec.types import (
     Fraction,
     HorizonWeights,
     LossName,
+    MemorySize,
     NamePatterns,
     NonEmptyStr,
     NonNegativeFloat,
@@ -35,6 +36,11 @@ class TrainingSpec(SpecSection):
         None,
         description="The minutes that an ensemble may take: no further network is trained that"
         " would not be finished in time; null: no limit.",
+    )
+    memory_budget: MemorySize | None = Field(
+        None,
+        description="The memory that reading and training may take; of data that need more, a"
+        " sample of the series is used, by a hash of their ids and the seed; null: no limit.",
     )
     max_steps: Auto | PositiveInt = Field(
         "auto", description="The largest number of optimizer steps."

@@ -6,6 +6,7 @@ A string in the metadata of an ``Annotated`` type describes the accepted values.
 
 from __future__ import annotations
 
+import re
 import types
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,6 +37,7 @@ from rnnforecast.registry import (
 )
 
 MAX_INT = 2**31 - 1
+_MEMORY_SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?([KMGT])(i?)B", re.IGNORECASE)
 
 
 class SpecSection(BaseModel):
@@ -102,11 +104,34 @@ def _parse_duration(value: object) -> timedelta:
     return value if isinstance(value, timedelta) else parse_duration(str(value))
 
 
+def memory_bytes(text: str) -> int:
+    """The bytes of a size such as ``500MB``, ``2GB`` or ``1.5 GiB``; ValueError for other texts."""
+    found = _MEMORY_SIZE.fullmatch(text.strip())
+    if found is None or float(found[1]) == 0:
+        raise ValueError(f"expected a size such as 500MB or 2GB, found '{text.strip()[:60]}'")
+    base = 1024 if found[3] else 1000
+    return int(float(found[1]) * base ** (1 + "KMGT".index(found[2].upper())))
+
+
+def _check_memory_size(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"expected a size with a unit such as 500MB or 2GB, found {value}")
+    if isinstance(value, str):
+        memory_bytes(value)
+    return value
+
+
 Auto = Literal["auto"]
 Duration = Annotated[
     timedelta,
     BeforeValidator(_parse_duration, json_schema_input_type=str),
     "a time such as 45s, 10m, 2h or 7d",
+]
+MemorySize = Annotated[
+    str,
+    Field(strict=True),
+    BeforeValidator(_check_memory_size, json_schema_input_type=str),
+    "a size such as 500MB or 2GB",
 ]
 Bool = Annotated[bool, Field(strict=True), BeforeValidator(_parse_bool), "true or false"]
 NonNegativeInt = Annotated[

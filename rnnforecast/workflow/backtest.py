@@ -195,6 +195,8 @@ def describe_plan(subject: BacktestSubject, plan: BacktestPlan) -> list[str]:
             f"{count} of {plan.horizon} steps{gap}, {span}"
         )
     ]
+    if sampled := subject.data.table.sampled:
+        lines.append(f"a sample: {sampled.describe()}")
     if subject.run is None:
         total = len(plan.fits)
         lines.append(

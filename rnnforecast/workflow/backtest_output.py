@@ -86,7 +86,7 @@ class BacktestResult:
     verdicts: dict[str, BacktestVerdict]
     """Against each baseline, by name."""
     metadata: dict[str, Any]
-    """Versions and hash of the data."""
+    """Versions, the hash of the data, and of about how many series they are a sample."""
 
     def check_not_worse_than(self, name: str) -> None:
         """Raises WorseThanBaseline if the mean error is above that of the baseline with this name,
@@ -131,6 +131,7 @@ def score_backtest(found: BacktestedWindows) -> tuple[BacktestResult, pd.DataFra
         groups=names,
         cutoffs=cutoffs if all((each == each[0]).all() for each in timestamps) else None,
     )
+    sampled = subject.data.table.sampled
     result = BacktestResult(
         windows=plan.n_windows,
         series=int(plan.is_used.any(0).sum()),
@@ -151,6 +152,7 @@ def score_backtest(found: BacktestedWindows) -> tuple[BacktestResult, pd.DataFra
             "versions": {"rnnforecast": __version__, "torch": device.TORCH_VERSION},
             "seed": subject.spec.training.seed,
             "data_sha256": subject.data.sha256(),
+            "sampled_from": None if sampled is None else sampled.of_series,
         },
     )
     return result, table

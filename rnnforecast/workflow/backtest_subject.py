@@ -10,11 +10,12 @@ import numpy as np
 
 from rnnforecast.data.cleaning_plan import read_table
 from rnnforecast.data.io.frame_source import DataSource
+from rnnforecast.data.io.memory_budget import KnownSample
 from rnnforecast.data.panel.timestamps import steps_before
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import Problem, UsageError
 from rnnforecast.pipeline.calibration import NO_CALIBRATION
-from rnnforecast.pipeline.prepare import build_cleaning_plan, file_paths
+from rnnforecast.pipeline.prepare import build_cleaning_plan, file_paths, read_training_table
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, load_run, parse_run, read_run_folder
 from rnnforecast.spec.load import parse_spec, read_spec
@@ -71,7 +72,7 @@ def subject_of_source(
 ) -> BacktestSubject:
     """As `subject_of_spec`, for files as absolute paths, or data frames."""
     plan = build_cleaning_plan(spec)
-    data = BacktestData.align(plan, read_table(plan, source))
+    data = BacktestData.align(plan, read_training_table(spec, source))
     return BacktestSubject(spec, data, file_paths(source), spec_folder)
 
 
@@ -111,7 +112,8 @@ def _subject_of_loaded(
     for member in run.members:
         member.net.to(torch_device)
     source = data or run.source
-    table = read_table(run.plan, source, skip_invalid_series=True)
+    selection = None if run.sampled is None else KnownSample(run.sampled)
+    table = read_table(run.plan, source, skip_invalid_series=True, selection=selection)
     aligned = BacktestData.align(run.plan, table, skip_invalid_series=True)
     return BacktestSubject(spec, aligned, file_paths(source), folder, run)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rnnforecast.data.cleaning_plan import preview_table, read_table
+from rnnforecast.data.cleaning_plan import preview_table
 from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.panel.changes import REPAIR_COUNTS
 from rnnforecast.data.profiling.cleaning_report import (
@@ -18,7 +18,12 @@ from rnnforecast.errors import Problem
 from rnnforecast.output.atomic_folders import atomic_folder
 from rnnforecast.pipeline import data_report
 from rnnforecast.pipeline.auto import AutoChoice
-from rnnforecast.pipeline.prepare import PreparedData, build_cleaning_plan, prepare_table
+from rnnforecast.pipeline.prepare import (
+    PreparedData,
+    build_cleaning_plan,
+    prepare_table,
+    read_training_table,
+)
 from rnnforecast.spec.load import read_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.workflow.check_imputation import ImputationScore, compare_imputation_methods
@@ -102,7 +107,7 @@ def check_source(
 ) -> CheckResult:
     """As `check`, for files as absolute paths, or data frames."""
     plan = build_cleaning_plan(spec)
-    table = read_table(plan, source)
+    table = read_training_table(spec, source)
     report = build_cleaning_report(table, preview_table(plan, table))
     if report.problems:
         return CheckResult(report, [])

@@ -74,7 +74,7 @@ def forecast_series(
         all_levels = _replace(all_levels, found, rows, wrong[rows])
     quantiles = bounds.apply(levels.select(all_levels.quantiles), axis=-2)
     forecasts = WindowForecast(bounds.apply(all_levels.yhat), quantiles)
-    status = forecast_status(errors.labels, run.profile, errors, forecasts)
+    status = forecast_status(run, cleaned.panel, errors, forecasts)
     return SeriesForecasts(forecasts, all_levels, status, errors)
 
 

@@ -162,6 +162,7 @@ def _fit(
     for line in training_warnings(prepared, session):
         listener.warning(line)
     fit_result = session.run(checkpoint, keep_interrupted=keep_interrupted)
+    sampled = session.cleaned.table.sampled
     result = TrainResult(
         folder=folder,
         **vars(fit_result.evaluation.scores),
@@ -169,6 +170,7 @@ def _fit(
         series_tested=len(fit_result.evaluation.windows.series),
         series=session.panel.n_series,
         interrupted=fit_result.interrupted,
+        sampled_from=None if sampled is None else sampled.of_series,
         example_series=fit_result.evaluation.example_series(session.panel.labels().tolist()),
     )
     if omitted := describe_omitted(fit_result.evaluation.windows.scale.size):
@@ -203,6 +205,8 @@ def _summary_lines(prepared: PreparedData, session: TrainingSession) -> Iterator
         f"{size}, {len(panel.targets):,} steps at {panel.frequency.alias}, "
         f"{join_names(panel.target_names)}; on {device.describe_device(session.device)}"
     )
+    if sampled := prepared.cleaned.table.sampled:
+        yield f"trained on {sampled.describe()}"
     yield from describe_changes(prepared.cleaned.changes.counts, requested=True)
     for choice in prepared.choices:
         yield f"auto  {choice}"

@@ -55,6 +55,9 @@ class TrainResult:
     series: int
     interrupted: bool
     """Whether `should_stop` ended the training; the best weights so far were kept."""
+    sampled_from: int | None = None
+    """About as many series as the data have, of which `series` are a sample; None if they are
+    all."""
     beats_best_baseline: bool = False
     """Whether the model has a lower MASE than the best baseline; sMAPE where no MASE is defined."""
     example_series: dict[str, dict[str, str | float]] = field(default_factory=dict)
@@ -146,6 +149,7 @@ def _build_run(trained: TrainedRun, plotted: Ints) -> Run:
         n_plots=int(spec.forecast.plots),
         plotted_series=tuple(session.panel.labels()[plotted]),
         calibration=ensemble.calibration,
+        sampled=session.cleaned.table.sampled,
         trained_until=_trained_until(session, interrupted=fit_result.interrupted),
         metadata={
             "versions": {"rnnforecast": __version__, "torch": device.TORCH_VERSION},

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from rnnforecast.data.cleaning_plan import align_table, read_table
+from rnnforecast.data.cleaning_plan import align_table
 from rnnforecast.errors import DataError, Problem, UsageError
 from rnnforecast.output.ownership import claim_folder
 from rnnforecast.output.write_errors import os_errors_as_output_error
-from rnnforecast.pipeline.prepare import build_cleaning_plan
+from rnnforecast.pipeline.prepare import build_cleaning_plan, read_training_table
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.spec.backtest import BacktestSpec
 from rnnforecast.spec.load import dump_spec, read_spec
@@ -115,7 +115,7 @@ def tune(
     spec = read_spec(path, overrides)
     source = spec.data.source_paths(path)
     plan = build_cleaning_plan(spec)
-    aligned = align_table(plan, read_table(plan, source))
+    aligned = align_table(plan, read_training_table(spec, source))
     task = TuneTask(spec, aligned, source, path.resolve().parent, folder)
     text = SpecText(path.read_text(encoding="utf-8-sig"), read_spec(path), path.name, path.parent)
     return tune_aligned(task, text, force=force, listener=listener, should_stop=should_stop)
@@ -230,6 +230,8 @@ def _describe(task: TuneTask, space: Mapping[str, Parameter], listener: Progress
         "kept apart for the comparison; "
         f"{search.sampler}, {budget}"
     )
+    if sampled := task.aligned.table.sampled:
+        listener.info(f"a sample: {sampled.describe()}")
     for key, parameter in space.items():
         if isinstance(parameter, Choices):
             words = ", ".join(map(str, parameter.values))

@@ -98,6 +98,7 @@ PREPARED: dict[str, str] = {
     "features.holidays": "features.holidays=DE",
     "features.holiday_window": "features.holidays=DE features.holiday_window=3",
     "window.season": "window.season=6",
+    "training.memory_budget": "training.memory_budget=650.002MB",
 }
 TRAINED: dict[str, str] = {
     "features.missing_future": f"{FUTURE} features.missing_future=last",

@@ -15,6 +15,7 @@ import pandas as pd
 
 from rnnforecast.batch.promotion.decision import CURRENT_MODEL, ComparedModels
 from rnnforecast.data.cleaning_plan import CleanedData, build_inputs, read_table
+from rnnforecast.data.io.memory_budget import KnownSample
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
 from rnnforecast.evaluation.verdict import compare_forecasts
@@ -52,7 +53,10 @@ def held_out_table(trained: TrainedRun) -> pd.DataFrame:
 
 def read_current_inputs(trained: TrainedRun, current: Run) -> CleanedData:
     """The data of the new model as the current one reads them; DataError if it cannot."""
-    read = read_table(current.plan, trained.session.prepared.source, skip_invalid_series=True)
+    prepared = trained.session.prepared
+    sampled = prepared.cleaned.table.sampled
+    selection = None if sampled is None else KnownSample(sampled)
+    read = read_table(current.plan, prepared.source, skip_invalid_series=True, selection=selection)
     aligned = BacktestData.align(current.plan, read, skip_invalid_series=True).aligned
     steps, own_steps = trained.session.horizon, current.config.horizon
     return build_inputs(current.plan, aligned, horizon=-(-steps // own_steps) * own_steps)

@@ -25,6 +25,19 @@ def to_text(column: Any) -> Any:
         return pa.array(map(str, column.to_pylist()), pa.string())  # types that Arrow cannot cast
 
 
+def filter_batch(batch: Any, mask: Any) -> Any:
+    """The rows of a record batch where `mask` is true, without texts in dictionaries that no row
+    has."""
+    columns = [column.filter(mask) for column in batch.columns]
+    columns = [
+        column.dictionary_decode().dictionary_encode()
+        if pa.types.is_dictionary(column.type)
+        else column
+        for column in columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
 def dictionary_encode(column: Any) -> Any:
     """Any column as a dictionary of texts in which every text is used."""
     if pa.types.is_dictionary(column.type):

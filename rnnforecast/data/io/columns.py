@@ -24,6 +24,7 @@ from rnnforecast.data.io.column_builders import (
 )
 from rnnforecast.data.io.column_roles import ColumnRoles
 from rnnforecast.data.io.input_files import InputFile
+from rnnforecast.data.io.memory_budget import empty_sample_error
 from rnnforecast.data.io.number_format import CellFormat
 from rnnforecast.types import Floats, Ints32
 
@@ -127,6 +128,8 @@ def load_columns(
                     dictionary_encode(batch[name]) if name in batch else _blank_column(n_rows)
                 )
             counts[-1] += n_rows
+    if not any(counts):
+        raise empty_sample_error()
     ticks, offset = time.to_array()
     keys, codes = _build_keys(roles.series, [texts[name] for name in roles.series], sum(counts))
     covariates: dict[str, NumericColumn | CategoricalColumn] = {

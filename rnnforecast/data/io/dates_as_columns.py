@@ -111,6 +111,10 @@ class DatesAsColumnsReader:
         numbers = lines * len(self.dates) + np.arange(len(self.dates))
         return cast(Sequence[int], numbers.ravel())
 
+    def estimate_rows(self) -> int:
+        """About as many rows as there are series and dates."""
+        return self.inner.estimate_rows() * len(self.dates)
+
     def without_empty_rows(self) -> DatesAsColumnsReader:
         """The reader that leaves out rows without data."""
         inner = self.inner.without_empty_rows()

@@ -19,6 +19,7 @@ from rnnforecast.errors import DataError, Problem
 DECOMPRESSION_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile)
 _GZIP_SIGNATURE = b"\x1f\x8b"
 _ZIP_SIGNATURE = b"PK\x03\x04"
+_SAMPLE_BYTES = 1 << 20
 _OFFICE_MEMBER = "[Content_Types].xml"
 _EXPORT = "export the table as CSV"
 _OTHER_FORMATS = (
@@ -92,6 +93,19 @@ class FileSource:
             return pa.PythonFile(self._open_member(), mode="r")
         file = pa.BufferReader(self.content) if self.path is None else str(self.path)
         return pa.input_stream(file, compression="gzip" if self.is_gzip else None)
+
+    def estimate_size(self) -> int:
+        """About as many bytes as there are decompressed, from the first ones of a gzip file."""
+        if self.is_zip:
+            with self._open_member() as member:
+                return member.seek(0, io.SEEK_END)
+        stored = len(self.content) if self.path is None else self.path.stat().st_size
+        if not self.is_gzip:
+            return stored
+        start = self.raw_start(_SAMPLE_BYTES)
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)  # with the header of gzip
+        unpacked = len(unpacker.decompress(start))
+        return round(stored * unpacked / (len(start) - len(unpacker.unused_data)))
 
     def raw_start(self, size: int) -> bytes:
         """The first bytes, as they are stored."""

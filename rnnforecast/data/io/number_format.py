@@ -57,6 +57,8 @@ class NumberFormat:
     """Missing values besides `DEFAULT_MISSING_VALUES`, stripped."""
     columns: Mapping[str, ColumnFormat] = field(default_factory=dict)
     """Columns with other cells than bare numbers, by stripped name."""
+    is_parsed_later: bool = False
+    """Whether readers of text leave all numbers as text, for rows to be chosen first."""
 
     def __str__(self) -> str:
         groups = f" and {self.thousands!r} between thousands" if self.thousands else ""
@@ -64,7 +66,8 @@ class NumberFormat:
 
     def needs_text_parsing(self, column: str) -> bool:
         """Whether Arrow's CSV reader cannot parse this column."""
-        return bool(self.thousands or self.missing_values or column.strip() in self.columns)
+        is_plain = not (self.thousands or self.missing_values or column.strip() in self.columns)
+        return self.is_parsed_later or not is_plain
 
     @cached_property
     def missing_numbers(self) -> list[float]:

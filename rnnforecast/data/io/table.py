@@ -32,10 +32,12 @@ from rnnforecast.data.io.encoding import encoding_problem, has_undecodable_bytes
 from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.data.io.input_files import InputFile, LineIndex, format_location, scan_files
 from rnnforecast.data.io.joined_columns import join_cells
+from rnnforecast.data.io.memory_budget import SeriesSelection, only_sample
 from rnnforecast.data.io.number_format import CellFormat, NumberFormat
 from rnnforecast.data.io.number_reading import NumberReader, NumberReading, range_notes
 from rnnforecast.data.io.read_options import ReadOptions
 from rnnforecast.data.io.reading_notes import ReadingNote
+from rnnforecast.data.io.series_sample import SampledSeries, SeriesSample
 from rnnforecast.data.io.table_roles import drop_targets_known_ahead, drop_unneeded_ids
 from rnnforecast.data.io.time_format_choice import choose_column_format
 from rnnforecast.data.time.format import TimeFormat
@@ -81,6 +83,8 @@ class Table:
     known_at: np.ndarray | None = None
     """[R] the time at which each row became known, of the type and offset of `time`; None without
     data.known_at."""
+    sampled: SampledSeries | None = None
+    """Of which series these are a sample; None for all."""
 
     def without_rows(self) -> Table:
         """The table without its rows, to free their memory."""
@@ -106,6 +110,7 @@ def read_files(
     *,
     skip_invalid_series: bool = False,
     repair_invalid_series: bool = False,
+    selection: SeriesSelection | None = None,
 ) -> Table:
     """All rows of all files (paths, folders, globs, "-" for standard input) and data frames in one
     table.
@@ -113,7 +118,7 @@ def read_files(
     With `skip_invalid_series`, the rows of a series with a time or number that cannot be read are
     left out, if other series are left. With `repair_invalid_series` only rows with such a time are,
     and such a number is missing. If another file has targets, a file may have covariates
-    without targets: those known ahead.
+    without targets: those known ahead. With a `selection`, only the rows of some series are read.
     Raises DataError with all problems at once: file, line, column, what was found and the cure.
     """
     files = scan_files(source, options.data)
@@ -140,15 +145,26 @@ def read_files(
     keep: KeepBeside = "series" if skip_invalid_series else "none"
     if repair_invalid_series:
         keep = "rows"
-    table = _read_with_roles(files, rows, roles, data, keep)
+
+    def read(roles: ColumnRoles) -> tuple[Table, tuple[InputFile, ...], SeriesSample | None]:
+        sample = None if selection is None else selection.sample(files, roles)
+        chosen = files if sample is None else only_sample(files, roles.series, sample)
+        return _read_with_roles(chosen, rows, roles, data, keep), chosen, sample
+
+    table, chosen, sample = read(roles)
     if data.series == "auto" and len(table.time) > len(rows) and _has_repeated_timestamps(table):
         # The head of a file sorted by series holds one series only: infer from other rows.
-        roles = roles_of(_rows_of_some_timestamps(files, table))
+        roles = roles_of(_rows_of_some_timestamps(chosen, table))
         if roles.series != table.roles.series:
             del table
-            table = _read_with_roles(files, rows, roles, data, keep)
+            table, chosen, sample = read(roles)
     if data.series == "auto":
         table = drop_unneeded_ids(table)
+        if sample is not None and table.roles.series != roles.series:
+            # a sample by ids that a later forecast does not read
+            table, chosen, sample = read(replace(roles, series=table.roles.series))
+    if selection is not None:
+        table = selection.finish(table, sample)
     if data.targets == "auto":
         table = drop_targets_known_ahead(table, _source_name(files))
     return replace(table, notes=(*table.notes, *table.roles.notes))

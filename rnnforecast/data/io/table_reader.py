@@ -49,6 +49,9 @@ class TableReader(Protocol):
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Line number and cells, as text, of every row below the header."""
 
+    def estimate_rows(self) -> int:
+        """About as many rows as the file has, without reading all of it."""
+
     def without_empty_rows(self) -> Self:
         """The reader that leaves out rows without data; it searches the whole file for them."""
 
@@ -114,6 +117,10 @@ class TypedTableReader:
     def line_numbers(self) -> Sequence[int]:
         """The number of every row: 1, 2, … unless the format has others."""
         return range(1, self.n_rows + 1) if self.row_numbers is None else self.row_numbers
+
+    def estimate_rows(self) -> int:
+        """The number of rows."""
+        return self.n_rows
 
     def without_empty_rows(self) -> TypedTableReader:
         """The reader itself: a format with types has no such rows, or left them out."""

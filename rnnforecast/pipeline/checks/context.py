@@ -95,6 +95,20 @@ class CheckContext:
         return np.asarray(self.position >= 0)
 
     @cached_property
+    def is_expected(self) -> Bools:
+        """[S] whether a series would be known if the data had it at the training: with a sample of
+        the series, those of it."""
+        return self.run.reads_in_training(self.panel.keys)
+
+    @property
+    def has_whole_sample(self) -> bool:
+        """Whether the data would have all series of the training that there still are."""
+        own, read = self.run.sampled, self.cleaned.table.sampled
+        return read is None or (
+            own is not None and own.seed == read.seed and own.share <= read.share
+        )
+
+    @cached_property
     def ends(self) -> Ints:
         """[S] ordinals of the last steps."""
         return last_ordinals(self.panel)

@@ -25,6 +25,8 @@ def _vanished(context: CheckContext) -> Bools:
 
 
 def _vanished_series(context: CheckContext, limit: float) -> Measured | None:
+    if not context.has_whole_sample:
+        return None
     active, gone = context.profile.is_active(), _vanished(context)
     n_active, n_gone = int(active.sum()), int(gone.sum())
     labels = first_labels(context.profile.labels[gone])
@@ -35,16 +37,21 @@ def _vanished_series(context: CheckContext, limit: float) -> Measured | None:
 
 
 def _new_series(context: CheckContext, limit: float) -> Measured | None:
-    is_new = ~context.is_known
+    n_expected = int(context.is_expected.sum())
+    if not n_expected:
+        return None
+    is_new = ~context.is_known & context.is_expected
     labels = first_labels(context.labels[is_new])
-    message = f"{is_new.sum():,} of {len(is_new):,} series were not in the training data"
+    message = f"{is_new.sum():,} of {n_expected:,} series were not in the training data"
     if labels:
         message += f", such as {labels[0]}"
-    return Measured(float(is_new.mean()), message, int(is_new.sum()), labels)
+    return Measured(is_new.sum() / n_expected, message, int(is_new.sum()), labels)
 
 
 def _renamed_series(context: CheckContext, limit: float) -> Measured | None:
     """New series whose values up to the end of a vanished one are those of that one."""
+    if not context.has_whole_sample:
+        return None
     profile, gone = context.profile, np.flatnonzero(_vanished(context))
     gone = gone[profile.last_hash[gone] != 0]
     new = np.flatnonzero(~context.is_known)

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from rnnforecast.data.io.arrow_types import TEXT_DICTIONARY
+from rnnforecast.data.io.arrow_types import TEXT_DICTIONARY, filter_batch
 from rnnforecast.data.io.encoding import (
     detect_encoding,
     encoding_problem,
@@ -43,6 +43,7 @@ EXTENSIONS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".zip")
 
 _SEPARATORS = ("\t", ";", "|", ",")  # of two that fit equally well, the comma may be a decimal mark
 _BLOCK_BYTES = 1 << 22
+_SAMPLE_BYTES = 1 << 20
 _MAX_LINE = 1 << 26  # characters; a longer line is no table, and would not fit into memory
 
 
@@ -84,6 +85,12 @@ class CsvReader:
     def line_numbers(self) -> Sequence[int]:
         """The line number of every row; reads the whole file."""
         return array("q", (line for line, _ in self.records()))
+
+    def estimate_rows(self) -> int:
+        """About as many rows as the file has: by its size and the lines at its start."""
+        start = self.source.read_start(_SAMPLE_BYTES)
+        size = self.source.estimate_size() if len(start) == _SAMPLE_BYTES else len(start)
+        return round(max(start.count(b"\n"), 1) * size / len(start))
 
     def without_empty_rows(self) -> CsvReader:
         """The reader that leaves out rows without data, after a search of the whole file."""
@@ -235,16 +242,4 @@ def _drop_rows(batches: Iterator[Any], rows: Sequence[int]) -> Iterator[Any]:
         keep = np.ones(batch.num_rows, dtype=np.bool_)
         keep[inside - start] = False
         start += batch.num_rows
-        yield batch if keep.all() else _filter(batch, pa.array(keep))
-
-
-def _filter(batch: Any, mask: Any) -> Any:
-    """The rows of a batch where `mask` is true, without texts in dictionaries that none has."""
-    columns = [column.filter(mask) for column in batch.columns]
-    columns = [
-        column.dictionary_decode().dictionary_encode()
-        if pa.types.is_dictionary(column.type)
-        else column
-        for column in columns
-    ]
-    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+        yield batch if keep.all() else filter_batch(batch, pa.array(keep))
