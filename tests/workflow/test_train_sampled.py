@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from rnnforecast.errors import SpecError
-from rnnforecast.pipeline.checks.context import CheckContext
+from rnnforecast.pipeline.checks.context import CheckContext, CheckedData
 from rnnforecast.pipeline.checks.series_changes import SERIES_CHECKS
 from rnnforecast.pipeline.prepare import prepare
 from rnnforecast.pipeline.run_folder import load_run
@@ -93,7 +93,7 @@ def test_checks_of_series_look_at_those_of_the_sample(
     monkeypatch.chdir(folder)
     run = load_run(folder / "run")
     everything = prepare(Path("spec.yaml"))
-    context = CheckContext(run, everything.cleaned, 3, run.trained_at)
+    context = CheckContext(run, CheckedData.of_cleaned(everything.cleaned), 3, run.trained_at)
     vanished, new, renamed = (check.measure(context, 0.0) for check in SERIES_CHECKS)
     assert vanished is not None
     assert new is not None
@@ -108,7 +108,7 @@ def test_a_smaller_sample_of_newer_data_has_lost_no_series(
     monkeypatch.chdir(folder)
     run = load_run(folder / "run")
     smaller = prepare(Path("spec.yaml"), [f"training.memory_budget={BASE_BYTES / 1e6 + 0.1}MB"])
-    context = CheckContext(run, smaller.cleaned, 3, run.trained_at)
+    context = CheckContext(run, CheckedData.of_cleaned(smaller.cleaned), 3, run.trained_at)
     assert not context.has_whole_sample
     assert SERIES_CHECKS[0].measure(context, 0.0) is None
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rnnforecast.data.cleaning_plan import CleanedData
+from rnnforecast.data.io.series_sample import SampledSeries
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.pipeline.checks.moments import panel_time, period_length, period_of
@@ -49,12 +50,14 @@ class CheckedData:
     """Covariates that are categories."""
     found: Bools | None = None
     """[series of the profile] whether a series is in the files, where `series` are a sample."""
+    sampled: SampledSeries | None = None
+    """Which series were read, as for a training; None for all."""
 
     @classmethod
     def of_cleaned(cls, cleaned: CleanedData) -> CheckedData:
         """That of all series."""
         series = cleaned.changes.series[["label", "end", "trailing"]]
-        return cls(cleaned.panel, series, text_covariates(cleaned))
+        return cls(cleaned.panel, series, text_covariates(cleaned), sampled=cleaned.table.sampled)
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class CheckContext:
     @property
     def has_whole_sample(self) -> bool:
         """Whether the data would have all series of the training that there still are."""
-        own, read = self.run.sampled, self.cleaned.table.sampled
+        own, read = self.run.sampled, self.data.sampled
         return read is None or (
             own is not None and own.seed == read.seed and own.share <= read.share
         )
