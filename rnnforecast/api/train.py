@@ -21,6 +21,7 @@ def train(
     folder: str | os.PathLike[str] | None = None,
     resume: bool = False,
     keep_interrupted: bool = False,
+    workers: int | None = None,
     progress: Progress = "auto",
 ) -> Run:
     """Trains a forecaster; the run stays in memory unless `folder` is given.
@@ -38,6 +39,8 @@ def train(
         folder: where to write the run folder, if anywhere.
         resume: continue an interrupted training into `folder`.
         keep_interrupted: write an interrupted training into `folder`, with its best weights so far.
+        workers: networks of an ensemble that are trained at once, each in a process of its own; as
+            many as there are cores by default. The result does not depend on it.
         progress: show the progress of the fits; ``"auto"`` does in notebooks and on terminals. An
             object with the methods of `rnnforecast.pipeline.progress.ProgressListener` receives
             all messages instead.
@@ -64,11 +67,12 @@ def train(
     from rnnforecast.api.run import Run, read_run
     from rnnforecast.batch.lock import output_lock
     from rnnforecast.batch.stop_signal import stop_on_signal
+    from rnnforecast.parallel.engine import open_engine
     from rnnforecast.pipeline.prepare import prepare_source
     from rnnforecast.pipeline.progress import RecordingListener
     from rnnforecast.workflow.train import fit_prepared, train_prepared
 
-    listener = ApiListener(progress)
+    listener, engine = ApiListener(progress), open_engine(workers=workers)
     prepared = prepare_source(inputs.spec, inputs.source, inputs.folder)
     if folder is not None:
         path = Path(folder)
@@ -80,12 +84,13 @@ def train(
                 keep_interrupted=keep_interrupted,
                 listener=listener,
                 should_stop=should_stop,
+                engine=engine,
             )
         return read_run(path, inputs.source, listener.messages)
     recorder = RecordingListener(listener)
     result = "finishing with the best weights so far"
     with stop_on_signal(recorder, [signal.SIGINT], result=result) as should_stop:
-        trained = fit_prepared(prepared, listener=recorder, should_stop=should_stop)
+        trained = fit_prepared(prepared, listener=recorder, should_stop=should_stop, engine=engine)
     return Run(
         trained.run,
         trained.spec,

@@ -41,18 +41,19 @@ class ProgressBars:
             transient=True,
         )
         self.progress.start()
-        self._bars: dict[str, _Bar] = {}
+        self._bars: dict[tuple[str, int], _Bar] = {}  # by task and network
 
     def show(self, step: FitProgress, losses: str) -> None:
-        """Moves the bar of the step's training; a new phase has a new bar in its place."""
-        bar = self._bars.get(step.task)
+        """Moves the bar of the step's network; a new phase has a new bar in its place."""
+        key = (step.task, step.network)
+        bar = self._bars.get(key)
         if bar is None or bar.title != step.title:
-            self._remove(step.task)
-            for task, other in list(self._bars.items()):
+            self._remove(key)
+            for each, other in list(self._bars.items()):
                 if other.is_done or time.monotonic() - other.changed > IDLE_SECONDS:
-                    self._remove(task)
+                    self._remove(each)
             bar_id = self.progress.add_task(step.title, total=step.total, losses="", unit=step.unit)
-            bar = self._bars[step.task] = _Bar(bar_id, step.title)
+            bar = self._bars[key] = _Bar(bar_id, step.title)
         bar.changed, bar.is_done = time.monotonic(), step.step == step.total
         self.progress.update(bar.id, completed=step.step, losses=losses)
 
@@ -60,6 +61,6 @@ class ProgressBars:
         """Removes the bars from the screen."""
         self.progress.stop()
 
-    def _remove(self, task: str) -> None:
-        if (bar := self._bars.pop(task, None)) is not None:
+    def _remove(self, key: tuple[str, int]) -> None:
+        if (bar := self._bars.pop(key, None)) is not None:
             self.progress.remove_task(bar.id)

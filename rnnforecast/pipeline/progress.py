@@ -25,6 +25,8 @@ class FitProgress:
     """Whether the validation loss was computed at this step."""
     task: str = ""
     """Which of several trainings it is, such as ``trial 3``: each has a line of its own."""
+    network: int = 1
+    """The number of the network; those of an ensemble may be fitted at the same time."""
     unit: str = "steps"
     """What is counted; the losses of other work than a fit are NaN."""
 

@@ -20,7 +20,7 @@ from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.training.fit_state import FitState, HistoryRow, StateDict
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Format of a checkpoint; other versions cannot be read."""
 
 TENSOR_GROUPS = (
@@ -59,47 +59,62 @@ def forecaster_from_weights(config: ForecasterConfig, weights: StateDict) -> For
     return net
 
 
-@dataclasses.dataclass(frozen=True)
-class Checkpoint:
-    """An unfinished training: the current fit with its state, and the results of earlier fits."""
-
-    phase: str
-    member_index: int
-    """Index of the network in the ensemble."""
-    fingerprint: str
-    """Hash of the spec and the data."""
-    state: FitState
-    earlier_results: dict[str, Any]
-    """Results of earlier fits, as JSON values."""
-    earlier_weights: StateDict = dataclasses.field(default_factory=dict)
-    """Final weights of earlier fits."""
-
-
-def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
-    """The checkpoint as the content of a file: a checksum, a line of JSON, the tensors."""
-    state = checkpoint.state
+def state_to_bytes(state: FitState) -> bytes:
+    """The state as a line of JSON and the content of a safetensors file."""
     tensors: dict[str, Tensor] = {}
     for group in TENSOR_GROUPS:
         tensors |= {f"{group}/{key}": value for key, value in getattr(state, group).items()}
-    tensors |= {
-        f"earlier_weights/{key}": value for key, value in checkpoint.earlier_weights.items()
-    }
-    state_values = {
+    values = {
         field.name: getattr(state, field.name)
         for field in dataclasses.fields(state)
         if field.name not in TENSOR_GROUPS
     }
-    state_values["history"] = [dataclasses.astuple(row) for row in state.history]
-    state_values["best_loss"] = state.best_loss if math.isfinite(state.best_loss) else None
+    values["history"] = [dataclasses.astuple(row) for row in state.history]
+    values["best_loss"] = state.best_loss if math.isfinite(state.best_loss) else None
+    return json.dumps(values).encode() + b"\n" + weights_to_bytes(tensors)
+
+
+def state_from_bytes(data: bytes) -> FitState:
+    """The state in the result of `state_to_bytes`."""
+    line, _, tensors = data.partition(b"\n")
+    values = json.loads(line)
+    values["history"] = [HistoryRow(*row) for row in values["history"]]
+    values["best_loss"] = math.inf if values["best_loss"] is None else values["best_loss"]
+    state = FitState(**values)
+    for key, value in weights_from_bytes(tensors, name="a state").items():
+        group, _, name = key.partition("/")
+        getattr(state, group)[name] = value
+    return state
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """An unfinished training: results and weights of finished fits, and states of the others.
+
+    A fit is named ``phase/member index``, such as ``final fit/0``.
+    """
+
+    fingerprint: str
+    """Hash of the spec and the data."""
+    results: dict[str, Any]
+    """Results of finished fits, as JSON values."""
+    weights: dict[str, bytes] = dataclasses.field(default_factory=dict)
+    """Weights after finished fits, by fit; see `weights_to_bytes`."""
+    states: dict[str, bytes] = dataclasses.field(default_factory=dict)
+    """States of fits that have begun, by fit; see `state_to_bytes`."""
+
+
+def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
+    """The checkpoint as the content of a file: a checksum, a line of JSON, weights and states."""
+    parts = {"weights": checkpoint.weights, "states": checkpoint.states}
     header = {
         "format": FORMAT_VERSION,
-        "phase": checkpoint.phase,
-        "member_index": checkpoint.member_index,
         "fingerprint": checkpoint.fingerprint,
-        "earlier_results": checkpoint.earlier_results,
-        "state": state_values,
+        "results": checkpoint.results,
+        **{name: [[key, len(data)] for key, data in part.items()] for name, part in parts.items()},
     }
-    content = json.dumps(header).encode() + b"\n" + weights_to_bytes(tensors)
+    blobs = [data for part in parts.values() for data in part.values()]
+    content = b"".join([json.dumps(header).encode(), b"\n", *blobs])
     return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
 
 
@@ -108,34 +123,19 @@ def load_checkpoint(path: Path) -> Checkpoint:
     checksum, _, content = path.read_bytes().partition(b"\n")
     if hashlib.sha256(content).hexdigest().encode() != checksum:
         raise _damaged_file_error(str(path))
-    header, _, tensors = content.partition(b"\n")
+    header, _, rest = content.partition(b"\n")
     try:
         stored: dict[str, Any] = json.loads(header)
         if stored["format"] != FORMAT_VERSION:
             found = "the checkpoint was written by another version of rnnforecast"
             raise RunFolderError(Problem(str(path), found, "delete it and train from the start"))
-        return _build_checkpoint(stored, weights_from_bytes(tensors, name=str(path)))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        parts: dict[str, dict[str, bytes]] = {"weights": {}, "states": {}}
+        for name, part in parts.items():
+            for key, length in stored[name]:
+                part[key], rest = rest[:length], rest[length:]
+        return Checkpoint(stored["fingerprint"], stored["results"], **parts)
+    except (ValueError, KeyError, TypeError) as error:
         raise _damaged_file_error(str(path)) from error
-
-
-def _build_checkpoint(stored: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoint:
-    values = stored["state"]
-    values["history"] = [HistoryRow(*row) for row in values["history"]]
-    values["best_loss"] = math.inf if values["best_loss"] is None else values["best_loss"]
-    state, earlier_weights = FitState(**values), dict[str, Tensor]()
-    for key, value in tensors.items():
-        group, _, name = key.partition("/")
-        is_earlier = group == "earlier_weights"
-        (earlier_weights if is_earlier else getattr(state, group))[name] = value
-    return Checkpoint(
-        stored["phase"],
-        stored["member_index"],
-        stored["fingerprint"],
-        state,
-        stored["earlier_results"],
-        earlier_weights,
-    )
 
 
 def _damaged_file_error(name: str) -> RunFolderError:

@@ -7,9 +7,9 @@ does not depend on observations from the origin on, whatever the imputation.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -115,6 +115,7 @@ class WindowDataset:
             else (self.series_starts[:, None] + column).reshape(-1)  # [S * C]
         )
         self.items_per_series = 1 if joint else channels
+        self.n_targets = channels
 
     def _column_major(self, table: NDArray[np.generic], dtype: torch.dtype | None = None) -> Tensor:
         """`[N, C]` → `[C * N]` on the device."""
@@ -123,9 +124,37 @@ class WindowDataset:
 
     def with_lookback(self, lookback: int) -> WindowDataset:
         """The same panel with windows of another lookback."""
-        other = copy.copy(self)
-        other.lookback = lookback
+        other = object.__new__(WindowDataset)
+        vars(other).update(vars(self), lookback=lookback)
         return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The attributes, with arrays in place of tensors: pickle can pass them on uncopied."""
+        arrays: dict[int, NDArray[Any]] = {}  # one array for a tensor with several names
+
+        def convert(value: Any) -> Any:
+            if isinstance(value, Tensor):
+                return arrays.setdefault(id(value), value.cpu().numpy())
+            if isinstance(value, dict):
+                return {key: convert(each) for key, each in value.items()}
+            return value
+
+        return {name: convert(value) for name, value in vars(self).items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Sets the attributes, with tensors on the device again."""
+        tensors: dict[int, Tensor] = {}
+
+        def convert(value: Any) -> Any:
+            if isinstance(value, np.ndarray):
+                if id(value) not in tensors:
+                    tensors[id(value)] = torch.from_numpy(value).to(state["device"])
+                return tensors[id(value)]
+            if isinstance(value, dict):
+                return {key: convert(each) for key, each in value.items()}
+            return value
+
+        vars(self).update({name: convert(value) for name, value in state.items()})
 
     def gather(
         self, item: Tensor, origin: Tensor, target_end: Tensor, *, steps: int | None = None

@@ -13,6 +13,7 @@ from rnnforecast.data.profiling.cleaning_report import describe_changes
 from rnnforecast.evaluation.baselines import Baseline, describe_omitted
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.output.json_files import parse_json
+from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.prepare import PreparedData, prepare
 from rnnforecast.pipeline.progress import NullListener, ProgressListener, RecordingListener
 from rnnforecast.pipeline.run_folder import create_run_folder, parse_run, read_run_folder
@@ -28,7 +29,7 @@ from rnnforecast.workflow.train_output import (
     TrainResult,
     write_trained_run,
 )
-from rnnforecast.workflow.train_session import TrainingSession
+from rnnforecast.workflow.train_session import IN_PROCESS, TrainingSession
 from rnnforecast.workflow.train_warnings import score_warnings, training_warnings
 
 
@@ -44,6 +45,7 @@ def train(
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
+    engine: Engine = IN_PROCESS,
     before_publish: Callable[[Path, TrainedRun], None] | None = None,
 ) -> TrainResult:
     """Trains the networks of the spec at `path` and writes the run to `folder`.
@@ -56,6 +58,7 @@ def train(
         now: the time of the training, which the run stores; the clock's by default.
         should_stop: polled during training; True stops it, with its state saved.
         distributed: the processes of this training; the main one writes the run.
+        engine: trains the networks of an ensemble, in parallel if it has several workers.
         before_publish: called in the main process with the run folder, complete but for the log
             and still under a temporary name, and the trained run; it may add files.
 
@@ -73,6 +76,7 @@ def train(
         listener=listener,
         should_stop=should_stop,
         distributed=distributed,
+        engine=engine,
         before_publish=before_publish,
     )
 
@@ -88,6 +92,7 @@ def train_prepared(
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
+    engine: Engine = IN_PROCESS,
     reports: bool = True,
     before_publish: Callable[[Path, TrainedRun], None] | None = None,
 ) -> TrainResult:
@@ -105,7 +110,9 @@ def train_prepared(
     # before the fits, so that a folder that cannot be written fails now
     created = create_run_folder(folder, force=force) if distributed.is_main else nullcontext()
     with created as partial:
-        trained = _fit(session, checkpoint, folder, keep_interrupted=keep_interrupted)
+        trained = _fit(
+            session, checkpoint, folder, engine=engine, keep_interrupted=keep_interrupted
+        )
         if now is not None:
             trained = replace(trained, trained_at=now.astimezone(UTC).replace(microsecond=0))
         if partial is not None:
@@ -123,16 +130,19 @@ def fit_prepared(
     *,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    engine: Engine = IN_PROCESS,
     baselines: Sequence[Baseline] | None = None,
 ) -> TrainedRun:
     """The run trained on prepared data, in memory; nothing is written.
 
-    `baselines` are as in `evaluate_windows`. Raises TrainingDiverged, DataError, SpecError.
+    `engine` is as in `train`, `baselines` are as in `evaluate_windows`.
+
+    Raises TrainingDiverged, DataError, SpecError.
     """
     session = TrainingSession(
         prepared, None, listener or NullListener(), should_stop, baselines=baselines
     )
-    return _fit(session, None)
+    return _fit(session, None, engine=engine)
 
 
 def save_trained(
@@ -153,6 +163,7 @@ def _fit(
     checkpoint: Checkpoint | None,
     folder: Path | None = None,
     *,
+    engine: Engine = IN_PROCESS,
     keep_interrupted: bool = True,
 ) -> TrainedRun:
     """Trains the networks of a session, and reports what is worth knowing before and after."""
@@ -161,7 +172,7 @@ def _fit(
         listener.info(line)
     for line in training_warnings(prepared, session):
         listener.warning(line)
-    fit_result = session.run(checkpoint, keep_interrupted=keep_interrupted)
+    fit_result = session.run(checkpoint, engine=engine, keep_interrupted=keep_interrupted)
     sampled = session.cleaned.table.sampled
     result = TrainResult(
         folder=folder,

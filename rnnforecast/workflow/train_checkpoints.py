@@ -1,4 +1,4 @@
-"""The checkpoint file beside a run folder, and the results of finished fits in it."""
+"""The checkpoint file beside a run folder, and the state of the training in it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import math
 import os
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rnnforecast.errors import Problem, UsageError
-from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.output.atomic_files import write_bytes
 from rnnforecast.pipeline.run_versions import store_of
 from rnnforecast.training.checkpoint import Checkpoint, checkpoint_to_bytes, load_checkpoint
-from rnnforecast.training.fit_state import FitState, StateDict
+from rnnforecast.training.fit_state import HistoryRow
 
 MIN_CHECKPOINT_SECONDS = 5.0
 """Least time between two checkpoints, unless training stops."""
@@ -47,12 +45,11 @@ class CheckpointFile:
             )
         return found
 
-    def save(self, checkpoint: Checkpoint) -> None:
-        """Writes the checkpoint, unless the last one is recent and training continues."""
-        is_recent = time.monotonic() - self._last_saved < MIN_CHECKPOINT_SECONDS
-        if is_recent and not checkpoint.state.stopped:
+    def save(self, state: TrainingState, *, now: bool = False) -> None:
+        """Writes the state; unless `now`, only some time after the last one."""
+        if not now and time.monotonic() - self._last_saved < MIN_CHECKPOINT_SECONDS:
             return
-        write_bytes(self.path, checkpoint_to_bytes(checkpoint))
+        write_bytes(self.path, checkpoint_to_bytes(state.to_checkpoint(self.fingerprint)))
         self._last_saved = time.monotonic()
 
     def remove(self) -> None:
@@ -61,53 +58,66 @@ class CheckpointFile:
             self.path.unlink()
 
 
-@dataclass
-class FinishedFits:
-    """Results of the finished fits."""
+@dataclass(frozen=True)
+class FirstFit:
+    """The course of a first fit."""
 
-    history: list[dict[str, float]] = field(default_factory=list)
-    """Rows of the first fits, one per validation."""
-    best_step: int = 0
-    """Best step of the first network."""
+    best_step: int
+    history: tuple[HistoryRow, ...]
+    """A row for each validation."""
+
+
+@dataclass
+class TrainingState:
+    """State of a training: results of its finished fits, and states of those that have begun.
+
+    A fit is named as in `Checkpoint`, see `fit_name`.
+    """
+
     base_forecast: str | None = None
     """Name of the base forecast of networks that leave it `auto`."""
-    weights: StateDict = field(default_factory=dict)
-    """Weights after each fit, by ``phase/member index/tensor name``."""
+    first_fits: dict[int, FirstFit] = field(default_factory=dict)
+    """The first fits by member index; also one that was stopped, until it is resumed."""
+    weights: dict[str, bytes] = field(default_factory=dict)
+    """Weights after each finished fit."""
+    states: dict[str, bytes] = field(default_factory=dict)
+    """States of fits that have begun and not finished."""
 
     @classmethod
-    def from_checkpoint(cls, checkpoint: Checkpoint | None) -> FinishedFits:
-        """The finished fits of an interrupted training; none without a checkpoint."""
+    def from_checkpoint(cls, checkpoint: Checkpoint | None) -> TrainingState:
+        """The state of an interrupted training; an empty one without a checkpoint."""
         if checkpoint is None:
             return cls()
-        return cls(**checkpoint.earlier_results, weights=checkpoint.earlier_weights)
-
-    def results(self) -> dict[str, Any]:
-        """The plain values, for the checkpoint."""
-        return {
-            "history": list(self.history),
-            "best_step": self.best_step,
-            "base_forecast": self.base_forecast,
+        first_fits = {
+            index: FirstFit(best_step, tuple(HistoryRow(*row) for row in rows))
+            for index, best_step, rows in checkpoint.results["first_fits"]
         }
+        base_forecast = checkpoint.results["base_forecast"]
+        return cls(base_forecast, first_fits, dict(checkpoint.weights), dict(checkpoint.states))
 
-    def add_history(self, member_index: int, state: FitState, *, is_ensemble: bool) -> None:
-        """Adds the rows of a first fit; in an ensemble with the network's number as ``member``."""
-        number = {"member": member_index + 1} if is_ensemble else {}
-        self.history += [number | asdict(row) for row in state.history]
-        if member_index == 0:
-            self.best_step = state.best_step
+    def to_checkpoint(self, fingerprint: str) -> Checkpoint:
+        """The content of a checkpoint file."""
+        first_fits = [
+            [index, fit.best_step, [astuple(row) for row in fit.history]]
+            for index, fit in sorted(self.first_fits.items())
+        ]
+        results = {"base_forecast": self.base_forecast, "first_fits": first_fits}
+        return Checkpoint(fingerprint, results, self.weights, self.states)
 
-    def add_weights(self, phase: str, member_index: int, net: Forecaster) -> None:
-        """Adds a copy of the weights after a fit."""
-        self.weights = self.weights | {
-            f"{phase}/{member_index}/{name}": value.clone()
-            for name, value in net.state_dict().items()
-        }
+    def add_weights(self, fit: str, weights: bytes) -> None:
+        """Adds the weights after a fit, which has no state any more."""
+        self.weights[fit] = weights
+        self.states.pop(fit, None)
 
-    def weights_of(self, phase: str, member_index: int) -> StateDict:
-        """The weights after a fit; empty if it is not finished."""
-        prefix = f"{phase}/{member_index}/"
-        return {
-            name.removeprefix(prefix): value
-            for name, value in self.weights.items()
-            if name.startswith(prefix)
-        }
+    def history(self, *, is_ensemble: bool) -> list[dict[str, float]]:
+        """Rows of the first fits; in an ensemble with the network's number as ``member``."""
+        return [
+            ({"member": index + 1} if is_ensemble else {}) | asdict(row)
+            for index, fit in sorted(self.first_fits.items())
+            for row in fit.history
+        ]
+
+
+def fit_name(phase: str, member_index: int) -> str:
+    """The name of a fit in a checkpoint."""
+    return f"{phase}/{member_index}"

@@ -44,6 +44,8 @@ class FitTask:
     """The phase in messages, with the number of the network in an ensemble."""
     initialize: bool
     """Whether scales and base forecast are fitted before training."""
+    network: int = 1
+    """The number of the network in its ensemble."""
 
     @property
     def seed(self) -> int:
@@ -94,7 +96,7 @@ class NetworkFitter:
             if is_first_fit
             else None,
             should_stop=self.should_stop,
-            on_progress=lambda step: self.listener.progress(_to_fit_progress(task.title, step)),
+            on_progress=lambda step: self.listener.progress(_to_fit_progress(task, step)),
             save_state=save_state,
             state=state,
             distributed=self.distributed,
@@ -135,14 +137,15 @@ def _initialize(net: Forecaster, task: FitTask) -> None:
         fit_base_forecast(net, batches, neighbors=sampling.neighbor_folds)
 
 
-def _to_fit_progress(title: str, progress: TrainingProgress) -> FitProgress:
+def _to_fit_progress(task: FitTask, progress: TrainingProgress) -> FitProgress:
     rows = progress.history
     latest = rows[-1].validation_loss if rows else np.nan
     return FitProgress(
-        phase=title,
+        phase=task.title,
         step=progress.step,
         total=progress.total_steps,
         train_loss=progress.train_loss,
         validation_loss=None if np.isnan(latest) else latest,
         validated=bool(rows) and rows[-1].step == progress.step,
+        network=task.network,
     )

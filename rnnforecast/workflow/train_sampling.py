@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.windows.origins import OriginRanges
 from rnnforecast.data.windows.series_scale import (
-    mean_absolute_values,
     relative_sizes,
     sampling_weights,
 )
@@ -45,14 +43,13 @@ class SamplingPlan:
         self,
         spec: TrainingSpec,
         config: ForecasterConfig,
-        cleaned: CleanedData,
-        ends: Ints,
         windows: WindowDataset,
         origins: OriginRanges,
+        sizes: Floats | None = None,
     ) -> None:
-        """Sizes of series are computed from their values before the steps `ends [S]`."""
+        """`sizes [S, C]` are the mean absolute values of series; None if `needs_sizes` is False."""
         self.spec, self.windows, self.origins = spec, windows, origins
-        self.relative_sizes = self._relative_sizes(cleaned, ends)
+        self.relative_sizes = self._relative_sizes(sizes)
         steps = compute_horizon_weights(spec.horizon_weight, windows.horizon)
         items = None
         if spec.series_weight == "scale":
@@ -60,12 +57,15 @@ class SamplingPlan:
         scales = self._scale_weights(config) if spec.window_weight == "scale" else None
         self.loss_weights = LossWeights.from_numpy(steps, items, windows.device, scales)
 
-    def _relative_sizes(self, cleaned: CleanedData, ends: Ints) -> Floats:
+    @staticmethod
+    def needs_sizes(spec: TrainingSpec) -> bool:
+        """Whether the sizes of series count."""
+        return "scale" in (spec.series_weight, spec.sample_series)
+
+    def _relative_sizes(self, sizes: Floats | None) -> Floats:
         """Relative mean absolute values of series, `[S, C]`; ones if they are not used."""
-        panel = cleaned.panel
-        if self.spec.series_weight != "scale" and self.spec.sample_series != "scale":
-            return np.ones((panel.n_series, panel.targets.shape[1]))
-        sizes = mean_absolute_values(panel.targets, cleaned.target_mask, panel.offsets, ends)
+        if sizes is None or not self.needs_sizes(self.spec):
+            return np.ones((len(self.windows.series_starts), self.windows.n_targets))
         return relative_sizes(sizes, joint=self.windows.joint)
 
     def sampling_weights(self) -> Floats:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_retention import prune
 from rnnforecast.pipeline.run_versions import new_version
@@ -15,6 +16,7 @@ from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.wording import count_of
 from rnnforecast.workflow.train import train
 from rnnforecast.workflow.train_output import TrainedRun, TrainResult
+from rnnforecast.workflow.train_session import IN_PROCESS
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def train_version(
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
+    engine: Engine = IN_PROCESS,
     before_publish: Callable[[Path, TrainedRun], None] | None = None,
 ) -> TrainResult:
     """Trains the networks of a spec into a new version of the run at `store`.
@@ -70,7 +73,7 @@ def train_version(
         store: the folder of the versions; it is made if there is none.
         now: the time of the training, which names the version.
         publish: False for a candidate, see `pipeline.run_versions.new_version`.
-        should_stop, distributed, before_publish: see `workflow.train.train`.
+        should_stop, distributed, engine, before_publish: see `workflow.train.train`.
 
     Raises:
         what `workflow.train.train` raises.
@@ -90,6 +93,7 @@ def train_version(
             listener=listener,
             should_stop=should_stop,
             distributed=distributed,
+            engine=engine,
             before_publish=before_publish,
         )
         is_written = folder.is_dir()

@@ -16,6 +16,8 @@ from rnnforecast.training.checkpoint import (
     Checkpoint,
     checkpoint_to_bytes,
     load_checkpoint,
+    state_from_bytes,
+    state_to_bytes,
     weights_from_bytes,
     weights_to_bytes,
 )
@@ -53,15 +55,17 @@ def through_a_file(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
 
 def test_a_checkpoint_comes_back_as_it_was_to_the_last_bit(tmp_path: Path) -> None:
     before = {"rows": [{"step": 4, "loss": 0.1}], "name": "größer"}
-    kept = {"fit/0/unfold.weight": torch.randn(2, 3), "fit/0/unit": torch.ones(())}
-    given_ = Checkpoint("fit", 1, "hash\nof two lines", state(), before, kept)
-    found = through_a_file(given_, tmp_path)
-    assert (found.phase, found.member_index) == ("fit", 1)
-    assert (found.fingerprint, found.earlier_results) == (given_.fingerprint, before)
-    assert found.earlier_weights.keys() == kept.keys()
-    assert all(torch.equal(found.earlier_weights[name], value) for name, value in kept.items())
-    for name, value in vars(given_.state).items():
-        got = getattr(found.state, name)
+    weights = {"fit/0": b"\n\x00", "fit/1": b""}
+    states = {"final fit/0": state_to_bytes(state()), "fit/2": b"\n"}
+    given_ = Checkpoint("hash\nof two lines", before, weights, states)
+    assert through_a_file(given_, tmp_path) == given_
+
+
+def test_a_state_comes_back_as_it_was_to_the_last_bit() -> None:
+    given_ = state()
+    found = state_from_bytes(state_to_bytes(given_))
+    for name, value in vars(given_).items():
+        got = getattr(found, name)
         if name not in TENSOR_GROUPS:
             assert got == value, name
             continue
@@ -71,22 +75,24 @@ def test_a_checkpoint_comes_back_as_it_was_to_the_last_bit(tmp_path: Path) -> No
             assert torch.equal(got[key], value[key]), f"{name} {key}"
 
 
-def test_a_fit_that_was_not_validated_yet_comes_back_too(tmp_path: Path) -> None:
+def test_a_fit_that_was_not_validated_yet_comes_back_too() -> None:
     given_ = state(
         best_weights={}, best_loss=math.inf, history=[HistoryRow(4, 0.7, math.nan, 1e-3)]
     )
-    found = through_a_file(Checkpoint("fit", 0, "x", given_, {}), tmp_path).state
+    found = state_from_bytes(state_to_bytes(given_))
     assert found.best_weights == {}
     assert found.best_loss == math.inf
     assert math.isnan(found.history[0].validation_loss)
 
 
 def test_the_same_checkpoint_is_the_same_bytes() -> None:
-    given_ = Checkpoint("fit", 0, "x", state(), {})
+    given_ = Checkpoint("x", {}, states={"fit/0": state_to_bytes(state())})
     assert checkpoint_to_bytes(given_) == checkpoint_to_bytes(given_)
 
 
-DATA = checkpoint_to_bytes(Checkpoint("fit", 0, "x", state(rng_state={}), {}))
+DATA = checkpoint_to_bytes(
+    Checkpoint("x", {}, {"fit/0": b"0"}, {"fit/1": state_to_bytes(state(rng_state={}))})
+)
 
 
 @settings(max_examples=60, deadline=None)

@@ -18,7 +18,7 @@ import yaml
 
 from rnnforecast.errors import Stopped, TrainingDiverged, UsageError
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
-from rnnforecast.workflow import train_checkpoints, train_session
+from rnnforecast.workflow import train_checkpoints, train_evaluation
 from tests.workflow.runs import SETS, StopAt, all_files, contents, metrics, shared, trained
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
@@ -309,14 +309,14 @@ def test_a_forecast_that_is_not_finite_replaces_no_run(
     given()
     shared("run")
     before = all_files("run")
-    real = train_session.forecast
+    real = train_evaluation.forecast
 
     def spoiled(*arguments: Any, **options: Any) -> WindowForecast:
         found = real(*arguments, **options)
         found.yhat[1, 2, 0] = wrong
         return found
 
-    monkeypatch.setattr(train_session, "forecast", spoiled)
+    monkeypatch.setattr(train_evaluation, "forecast", spoiled)
     with pytest.raises(TrainingDiverged, match="1 series are not finite numbers, such as 'b'"):
         trained("run")
     assert all_files("run") == before

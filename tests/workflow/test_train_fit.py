@@ -30,6 +30,8 @@ def test_the_two_fits_draw_different_windows(phase: str, seed: int) -> None:
 def test_progress_has_the_latest_validation_loss(
     rows: tuple[HistoryRow, ...], validation_loss: float | None, validated: bool
 ) -> None:
-    found = _to_fit_progress("fit", TrainingProgress(10, 20, 0.75, rows))
-    assert (found.phase, found.step, found.total, found.train_loss) == ("fit", 10, 20, 0.75)
+    task = FitTask(FIRST_FIT, TrainingSpec(), cast("Any", None), "fit 2 of 3", False, network=2)
+    found = _to_fit_progress(task, TrainingProgress(10, 20, 0.75, rows))
+    assert (found.phase, found.network, found.step, found.total) == ("fit 2 of 3", 2, 10, 20)
+    assert found.train_loss == 0.75
     assert (found.validation_loss, found.validated) == (validation_loss, validated)

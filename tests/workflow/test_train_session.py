@@ -151,7 +151,7 @@ def test_an_ensemble_that_was_stopped_ends_like_an_uninterrupted_one(
 def test_a_stop_in_each_fit_changes_nothing_either(given: Given) -> None:
     given(more=TWO)
     shared("whole")
-    for phase in ("fit 1 of 2", "fit 2 of 2", "final fit 1 of 2", "final fit 2 of 2"):
+    for phase in ("fit 1 of 2", "final fit 1 of 2", "fit 2 of 2", "final fit 2 of 2"):
         assert trained("again", stop=StopAt(phase, 3), resume=True).interrupted
     trained("again", resume=True)
     assert contents("again") == contents("whole")

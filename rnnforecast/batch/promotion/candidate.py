@@ -33,6 +33,7 @@ from rnnforecast.datetimes import as_utc
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.evaluation.verdict import Verdict, compare_forecasts
 from rnnforecast.output.json_files import write_json
+from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.pipeline.run_versions import (
@@ -43,6 +44,7 @@ from rnnforecast.pipeline.run_versions import (
 )
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.workflow.train_output import TrainedRun, TrainResult
+from rnnforecast.workflow.train_session import IN_PROCESS
 from rnnforecast.workflow.train_versions import (
     KEEP_ALL,
     TrainRequest,
@@ -85,6 +87,7 @@ def train_candidate(
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     distributed: DistributedContext = SINGLE_PROCESS,
+    engine: Engine = IN_PROCESS,
 ) -> PromotionResult:
     """Trains a version in `store`, and moves ``latest`` to it if it is to replace the current one.
 
@@ -96,6 +99,7 @@ def train_candidate(
             `default_location` of the store by default.
         alarms: codes of the drift alarms of the current model, by `score`; those that the ledger
             shows by default.
+        engine: see `workflow.train.train`.
 
     Raises what `workflow.train.train` raises.
     """
@@ -125,6 +129,7 @@ def train_candidate(
         listener=listener,
         should_stop=should_stop,
         distributed=distributed,
+        engine=engine,
         before_publish=compare_and_record,
     )
     version = trained.folder or store

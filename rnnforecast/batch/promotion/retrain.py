@@ -18,10 +18,12 @@ from rnnforecast.batch.promotion.candidate import PromotionResult, train_candida
 from rnnforecast.batch.promotion.decision import PromotionRule, describe_age
 from rnnforecast.datetimes import as_utc
 from rnnforecast.errors import RnnForecastError, RunFolderError
+from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import STATE_FILE, load_run
 from rnnforecast.pipeline.run_versions import RunVersion, is_store, latest_version, list_versions
 from rnnforecast.wording import join_names
+from rnnforecast.workflow.train_session import IN_PROCESS
 from rnnforecast.workflow.train_versions import TrainRequest
 
 DueReason = Literal["no_model", "unreadable", "alarm", "age"]
@@ -73,6 +75,7 @@ def retrain_if_due(
     alarms: Sequence[str] = (),
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    engine: Engine = IN_PROCESS,
 ) -> RetrainOutcome:
     """Trains a new version of the model in `store` if one is due, and promotes it if it is better.
 
@@ -83,6 +86,7 @@ def retrain_if_due(
         now: with a time zone; the age of the current version is counted to it.
         ledger, alarms: see `train_candidate`.
         should_stop: polled during training; True ends it, and nothing is promoted.
+        engine: see `workflow.train.train`.
     """
     due, message = find_due_reason(store, policy, now, alarms)
     if due is None:
@@ -98,6 +102,7 @@ def retrain_if_due(
             alarms=alarms,
             listener=listener,
             should_stop=should_stop,
+            engine=engine,
         )
     except RnnForecastError as error:
         return RetrainOutcome(

@@ -14,6 +14,7 @@ from rnnforecast.batch.stop_signal import SAVING, stop_on_signal
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import (
+    EngineName,
     Force,
     Json,
     LedgerLocation,
@@ -23,6 +24,7 @@ from rnnforecast.cli.options import (
     SpecFile,
     Verbose,
     Wait,
+    Workers,
     out_option,
 )
 from rnnforecast.cli.promotion import (
@@ -34,6 +36,7 @@ from rnnforecast.cli.promotion import (
     promotion_rule,
     promotion_to_json,
 )
+from rnnforecast.parallel.engine import LOCAL, open_engine
 
 
 def train(
@@ -68,6 +71,8 @@ def train(
     ] = False,
     force: Force = False,
     wait: Wait = 0.0,
+    workers: Workers = None,
+    engine: EngineName = LOCAL,
     promote_if: PromoteIf = None,
     margin: Margin = None,
     max_age: MaxAge = None,
@@ -116,6 +121,7 @@ def train(
                     "listener": console,
                     "should_stop": should_stop,
                     "distributed": distributed,
+                    "engine": open_engine(engine, workers),
                 }
                 promotion = None
                 if rule is not None:
