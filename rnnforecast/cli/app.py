@@ -34,6 +34,7 @@ from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import defer_gc, handle_errors
 from rnnforecast.cli.streams import prepare_standard_streams
 from rnnforecast.errors import Problem, UsageError
+from rnnforecast.parallel.threads import set_environment
 
 app = typer.Typer(
     name="rnnforecast",
@@ -48,9 +49,10 @@ def _print_version(value: bool) -> None:
     if not value:
         return
     from rnnforecast import __version__
+    from rnnforecast.parallel.cores import count_cores
     from rnnforecast.training import device
 
-    typer.echo(f"rnnforecast {__version__}, {device.describe_torch()}")
+    typer.echo(f"rnnforecast {__version__}, {device.describe_torch()}, {count_cores()}")
     raise typer.Exit
 
 
@@ -62,7 +64,7 @@ def main_options(
             "--version",
             callback=_print_version,
             is_eager=True,
-            help="Print the versions and the device, and exit.",
+            help="Print the versions, the device and the cores, and exit.",
         ),
     ] = False,
 ) -> None:
@@ -113,6 +115,7 @@ def main() -> None:
     """The entry point of the console script."""
     # pydantic's search for plugins takes longer than checking a spec
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    set_environment()
     prepare_standard_streams()
     raise_on_signal()
     defer_gc()

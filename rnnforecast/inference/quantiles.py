@@ -109,7 +109,7 @@ def predict_quantiles(
     those of the next, as if errors of blocks were independent.
 
     The forecast of a window is the same to the last bit whatever the other windows are: all batches
-    have one size, and all windows draw the same random numbers.
+    have one size, each is computed by one thread, and all windows draw the same random numbers.
 
     Args:
         levels: `[Q]`, 0.5 among them.
@@ -123,7 +123,7 @@ def predict_quantiles(
     batch_size = FORECAST_BATCH_SIZES[windows.device.type]
     if net.n_sample_paths > 1:
         batch_size = max(MAX_SAMPLED_ROWS // net.n_sample_paths, 1)
-    with devices.limit_threads(batch_size * net.n_sample_paths, net.config.hidden_size):
+    with devices.one_thread():
         for batch, _, part in windows.iter_batches(
             item, origin, origin, steps=n_steps, batch_size=batch_size, is_padded=True
         ):

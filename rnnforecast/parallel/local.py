@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ from typing import Any
 from rnnforecast.errors import Problem, WorkerLost
 from rnnforecast.parallel.engine import TaskFunction, never_stop
 from rnnforecast.parallel.shared_object import SharedObject
+from rnnforecast.parallel.threads import worker_environment
 from rnnforecast.parallel.worker import STOP
 
 POLL_SECONDS = 0.1
@@ -114,7 +114,7 @@ class _Pool:
             [sys.executable, "-c", _START.format(path=sys.path, ends=ends)],
             pass_fds=ends,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env=worker_environment(),
         )
         theirs.close()
         self.workers.append(_Worker(process, Connection(ours.detach())))

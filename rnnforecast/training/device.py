@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
+
+from rnnforecast.parallel.cores import available_cores
 
 Device = torch.device
 
@@ -39,12 +41,9 @@ def select_dtype(requested: str, device: torch.device) -> torch.dtype:
 
 
 def describe_device(device: torch.device) -> str:
-    """A short description: ``cpu (2 threads)``, or the name of the GPU."""
+    """A short description: ``cpu``, or ``cuda`` with the name of the GPU."""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
-    if device.type == "cpu":
-        count = torch.get_num_threads()
-        return f"cpu ({count} {'thread' if count == 1 else 'threads'})"
     return device.type
 
 
@@ -53,16 +52,31 @@ def device_of(net: torch.nn.Module) -> torch.device:
     return next(net.parameters()).device
 
 
-@contextmanager
-def limit_threads(batch_size: int, hidden_size: int) -> Iterator[None]:
-    """Context in which a small network runs on one thread.
+def limit_threads(batch_size: int, hidden_size: int) -> AbstractContextManager[None]:
+    """Context of a training: a small network is trained on one thread, a large one on as many as
+    there are cores, or as torch was limited to.
 
     On small matrices, a second thread gains little on an idle machine, and threads mostly wait for
     each other beside other jobs.
     """
+    is_large = batch_size * hidden_size >= MULTITHREADING_THRESHOLD
+    return _torch_threads(available_cores() if is_large else 1)
+
+
+def one_thread() -> AbstractContextManager[None]:
+    """Context in which torch computes on one thread, as in a worker process.
+
+    Sums depend on the number of threads: what may run in a worker or in this process, or on another
+    machine, gives the same bytes only so.
+    """
+    return _torch_threads(1)
+
+
+@contextmanager
+def _torch_threads(limit: int) -> Iterator[None]:
+    """Context in which torch has at most this number of threads; afterwards as many as before."""
     n_threads = torch.get_num_threads()
-    if batch_size * hidden_size < MULTITHREADING_THRESHOLD:
-        torch.set_num_threads(1)
+    torch.set_num_threads(min(n_threads, limit))
     try:
         yield
     finally:
@@ -74,21 +88,6 @@ def share_cores(n_processes: int) -> Iterator[None]:
     """Context in which torch has this process's share of the threads."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(max(1, n_threads // n_processes))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Context in which torch computes on one thread, as in a worker process.
-
-    Sums depend on the number of threads: what may run in a worker or in this process is the same
-    bytes in both only so.
-    """
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     try:
         yield
     finally:

@@ -190,7 +190,7 @@ def apply_imputer(
     # in double precision, so that the rounded result does not depend on the batch of a cell
     double_net = copy.deepcopy(net).to(cells.dtype).eval()
     both_sides, before_only = np.empty((2, len(missing)))
-    with torch.no_grad(), devices.limit_threads(batch_size, net.hidden_size):
+    with torch.no_grad(), devices.one_thread():
         for begin in range(0, len(missing), batch_size):
             part = slice(begin, begin + batch_size)
             cell = torch.from_numpy(missing[part]).to(device)

@@ -82,7 +82,8 @@ class NetworkFitter:
             batch_size=int(spec.batch_size), seed=task.seed, distributed=self.distributed
         )
         if task.initialize:
-            _initialize(net, task)
+            with device.one_thread():
+                _initialize(net, task)
         config = TrainerConfig.first_fit(spec) if is_first_fit else TrainerConfig.final_fit(spec)
         if spec.compile and not self.compile_failed:
             self._compile(net, get_batch(0), spec.precision)

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from rnnforecast.parallel.cores import count_cores
 from rnnforecast.registry import BACKBONES
 
 Run = Callable[..., Any]
@@ -29,12 +30,13 @@ def test_models_and_schema_list_the_accepted_values(rnnforecast: Run) -> None:
     )
 
 
-def test_version_names_torch_and_the_device(rnnforecast: Run) -> None:
+def test_version_names_torch_the_device_and_the_cores(rnnforecast: Run) -> None:
     import torch
 
     result = rnnforecast("--version")
     assert result.exit_code == 0
     assert f"torch {torch.__version__} on " in result.stdout
+    assert result.stdout.rstrip().endswith(str(count_cores()))
 
 
 HEAVY = ("torch", "pandas", "matplotlib", "numpy", "pyarrow", "sklearn", "scipy")

@@ -59,10 +59,24 @@ def test_bfloat16_is_for_a_cuda_device_that_has_it_or_where_it_is_asked_for(
     assert device.select_dtype(wanted, torch.device(kind)) == expected
 
 
-def test_a_device_is_described_by_its_threads_or_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+def test_threads_are_limited_in_a_context_only_and_never_raised() -> None:
+    before = torch.get_num_threads()
+    large, small = device.limit_threads(512, 512), device.limit_threads(8, 8)
+    try:
+        torch.set_num_threads(2)
+        with small:
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+        with device.one_thread(), large:
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_device_is_described_by_its_kind_and_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda which: "Fast One")
-    assert device.describe_device(torch.device("cpu")) == "cpu (3 threads)"
+    assert device.describe_device(torch.device("cpu")) == "cpu"
     assert device.describe_device(torch.device("cuda")) == "cuda (Fast One)"
     assert device.describe_device(torch.device("mps")) == "mps"
 

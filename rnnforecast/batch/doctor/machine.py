@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from rnnforecast import __version__
+from rnnforecast.parallel.cores import count_cores
 
 PACKAGE = "rnnforecast"
 SHOWN_PACKAGES = ("torch", "pandas", "numpy", "pyarrow", "pydantic", "safetensors")
@@ -39,12 +39,12 @@ class Diagnosis:
 
 
 def diagnose_machine() -> Iterator[Diagnosis]:
-    """Lines about versions, device, extras, processors, memory, time zone and clock."""
+    """Lines about versions, device, extras, cores, memory, time zone and clock."""
     yield Diagnosis("version", "ok", f"{PACKAGE} {__version__}, Python {platform.python_version()}")
     yield _diagnose_packages()
     yield _diagnose_device()
     yield _diagnose_extras()
-    yield Diagnosis("processors", "ok", f"{available_processors():,} of {os.cpu_count():,}")
+    yield Diagnosis("cores", "ok", str(count_cores()))
     yield _diagnose_memory()
     yield _diagnose_time()
 
@@ -99,13 +99,6 @@ def _version_of(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return ""
-
-
-def available_processors() -> int:
-    """The processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _diagnose_memory() -> Diagnosis:

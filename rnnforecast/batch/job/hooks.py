@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from rnnforecast.batch.job.summary import JobSummary, Status
+from rnnforecast.parallel.threads import user_environment
 from rnnforecast.spec.job import HooksSpec
 
 HOOKS: dict[Status, str] = {"ok": "on_success", "warning": "on_warning", "failed": "on_failure"}
@@ -79,7 +80,7 @@ def _run(arguments: list[str], summary: JobSummary, folder: Path, timeout: timed
         process = subprocess.Popen(
             arguments,
             cwd=folder,
-            env={**os.environ, **hook_environment(summary)},
+            env=user_environment() | hook_environment(summary),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
