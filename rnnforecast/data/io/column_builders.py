@@ -20,6 +20,8 @@ from rnnforecast.types import Floats, Ints32
 _SMALLEST = float(np.finfo(np.float64).tiny)
 MAX_INVALID_CELLS = 10_000
 """Most cells of a batch of a column that cannot be parsed before the file is refused."""
+MIN_WAITING_TEXTS = 1 << 16
+"""Texts of batches that wait at least before they are added to a vocabulary."""
 _CHUNK_ROWS = 1 << 20  # codes are mapped in chunks: as an index they become int64
 
 
@@ -36,18 +38,23 @@ class _ArrayBuilder:
 
     def __init__(self, dtype: npt.DTypeLike, *width: int) -> None:
         self._buffer = np.empty((0, *width), dtype)
-        self._size = 0
+        self.size = 0
+        """Rows so far."""
 
     def append(self, values: npt.NDArray[Any]) -> None:
-        end = self._size + len(values)
+        end = self.size + len(values)
         if end > len(self._buffer):
             self._resize(max(end, len(self._buffer) * 5 // 4))
-        self._buffer[self._size : end] = values
-        self._size = end
+        self._buffer[self.size : end] = values
+        self.size = end
+
+    def view(self) -> npt.NDArray[Any]:
+        """[R, ...] a view, which must be gone when more is appended."""
+        return self._buffer[: self.size]
 
     def to_array(self) -> npt.NDArray[Any]:
         """[R, ...]; nothing may be appended afterwards."""
-        self._resize(self._size)
+        self._resize(self.size)
         return self._buffer
 
     def _resize(self, rows: int) -> None:
@@ -55,13 +62,19 @@ class _ArrayBuilder:
 
 
 class TextColumnBuilder:
-    """Builder of a text column: a vocabulary, and codes into it."""
+    """Builder of a text column: a vocabulary, and codes into it.
+
+    The dictionaries of batches wait until they hold as many texts as the vocabulary: a text is
+    hashed a few times at most, however many batches there are.
+    """
 
     def __init__(self, *, blank: Literal["error", "missing", "text"]) -> None:
         """`blank` says what a blank cell is: an error, missing, or a text of its own."""
         self._blank = blank
         self._vocabulary: Any = pa.array([], pa.string())
         self._codes = _ArrayBuilder(np.int32)
+        self._waiting: list[_WaitingDictionary] = []
+        self._n_waiting = 0
 
     def append(self, column: Any) -> None:
         """Appends a dictionary-encoded batch [r]; ValueError at a blank id."""
@@ -70,20 +83,62 @@ class TextColumnBuilder:
             texts = pc.if_else(pc.equal(texts, ""), None, texts)
         if self._blank == "error" and (column.null_count or texts.null_count):
             raise ValueError("a blank id")
-        new = pc.unique(texts.filter(pc.invert(pc.is_in(texts, value_set=self._vocabulary))))
-        self._vocabulary = pa.concat_arrays([self._vocabulary, new.drop_null()])
-        codes = pc.index_in(texts, value_set=self._vocabulary).take(column.indices)
-        self._codes.append(codes.fill_null(-1).to_numpy())
+        codes = column.indices.fill_null(-1).to_numpy()
+        if texts.null_count:
+            known = pc.is_valid(texts).to_numpy(zero_copy_only=False)
+            place = np.where(known, np.cumsum(known) - 1, -1)
+            codes, texts = _with_blank(place)[codes], texts.drop_null()
+        first = self._codes.size
+        self._codes.append(codes)
+        self._waiting.append(_WaitingDictionary(first, self._codes.size, texts))
+        self._n_waiting += len(texts)
+        if self._n_waiting > max(len(self._vocabulary), MIN_WAITING_TEXTS):
+            self._unify()
 
     def sorted_vocabulary(self) -> tuple[Any, Ints32]:
         """The sorted vocabulary, and the codes [R] into it, -1 where blank."""
+        self._unify()
         order = pc.sort_indices(self._vocabulary)
-        rank = np.full(len(order) + 1, -1, dtype=np.int32)  # code -1 of blanks stays -1
+        rank = np.empty(len(order), dtype=np.int32)
         rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
         codes = self._codes.to_array()
-        for start in range(0, len(codes), _CHUNK_ROWS):
-            codes[start : start + _CHUNK_ROWS] = rank[codes[start : start + _CHUNK_ROWS]]
+        _replace_codes(codes, rank)
         return self._vocabulary.take(order), codes
+
+    def _unify(self) -> None:
+        """Adds the texts of the waiting dictionaries to the vocabulary."""
+        dictionaries = [self._vocabulary, *(each.texts for each in self._waiting)]
+        chunks = [
+            pa.DictionaryArray.from_arrays(np.arange(len(texts), dtype=np.int32), texts)
+            for texts in dictionaries
+        ]
+        _, *unified = pa.chunked_array(chunks).unify_dictionaries().chunks
+        codes = self._codes.view()
+        for waiting, chunk in zip(self._waiting, unified, strict=True):
+            self._vocabulary = chunk.dictionary
+            _replace_codes(codes[waiting.first : waiting.stop], chunk.indices.to_numpy())
+        self._waiting, self._n_waiting = [], 0
+
+
+class _WaitingDictionary(NamedTuple):
+    """The dictionary of a batch whose texts are not in the vocabulary yet."""
+
+    first: int
+    stop: int
+    """Its rows, whose codes are those of this dictionary."""
+    texts: Any
+
+
+def _with_blank(codes: npt.NDArray[Any]) -> Ints32:
+    """New codes by the old ones; the code -1 of blanks, the last place, stays -1."""
+    return np.append(codes, -1).astype(np.int32)
+
+
+def _replace_codes(codes: Ints32, new_codes: npt.NDArray[Any]) -> None:
+    """Replaces `codes` [R] in place by `new_codes` of each; blanks stay -1."""
+    table = _with_blank(new_codes)
+    for start in range(0, len(codes), _CHUNK_ROWS):
+        codes[start : start + _CHUNK_ROWS] = table[codes[start : start + _CHUNK_ROWS]]
 
 
 class FloatColumnsBuilder:
