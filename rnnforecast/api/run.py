@@ -23,13 +23,13 @@ from rnnforecast.pipeline import run_folder
 from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.evaluation_table import evaluation_table, evaluation_table_in
 from rnnforecast.pipeline.run import Run as FittedRun
-from rnnforecast.pipeline.run_folder import STATE_FILE
+from rnnforecast.pipeline.run_folder import HOLDOUT_FILE, METRICS_FILE, STATE_FILE
 from rnnforecast.spec.load import parse_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.wording import join_names
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
 from rnnforecast.workflow.train import save_trained
-from rnnforecast.workflow.train_output import HOLDOUT_FILE, METRICS_FILE, TrainedRun
+from rnnforecast.workflow.train_output import TrainedRun
 
 if TYPE_CHECKING:
     from rnnforecast.batch.score.score import ScoreResult

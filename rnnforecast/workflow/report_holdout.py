@@ -14,6 +14,7 @@ import pandas as pd
 from rnnforecast.output.folder_snapshot import ReadableFolder
 from rnnforecast.output.forecast_report.content import ReportSection, Statement
 from rnnforecast.pipeline.run import Run
+from rnnforecast.pipeline.run_folder import HOLDOUT_FILE, SERIES_METRICS_FILE
 from rnnforecast.types import Floats
 from rnnforecast.workflow.report_evaluation import (
     Accuracy,
@@ -27,7 +28,6 @@ from rnnforecast.workflow.report_evaluation import (
 )
 from rnnforecast.workflow.report_gallery import item_names
 from rnnforecast.workflow.report_rows import EvaluationRows, read_rows
-from rnnforecast.workflow.train_output import HOLDOUT_FILE, SERIES_METRICS_FILE
 
 HELD_OUT = "the held-out horizon"
 

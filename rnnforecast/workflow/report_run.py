@@ -14,11 +14,16 @@ from rnnforecast.output.json_files import parse_json
 from rnnforecast.output.style import format_percent
 from rnnforecast.pipeline.data_report import JSON_FILE as DATA_REPORT_FILE
 from rnnforecast.pipeline.run import Run
-from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, parse_run
+from rnnforecast.pipeline.run_folder import (
+    HOLDOUT_FILE,
+    METRICS_FILE,
+    RESOLVED_SPEC_FILE,
+    SERIES_METRICS_FILE,
+    parse_run,
+)
 from rnnforecast.pipeline.run_versions import run_name
 from rnnforecast.spec.locations import mask_url
 from rnnforecast.wording import count_of, join_names, join_words
-from rnnforecast.workflow.train_output import HOLDOUT_FILE, METRICS_FILE, SERIES_METRICS_FILE
 
 REPORT_SOURCES = (
     METRICS_FILE,

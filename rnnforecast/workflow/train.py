@@ -16,7 +16,12 @@ from rnnforecast.output.json_files import parse_json
 from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.prepare import PreparedData, prepare
 from rnnforecast.pipeline.progress import NullListener, ProgressListener, RecordingListener
-from rnnforecast.pipeline.run_folder import create_run_folder, parse_run, read_run_folder
+from rnnforecast.pipeline.run_folder import (
+    METRICS_FILE,
+    create_run_folder,
+    parse_run,
+    read_run_folder,
+)
 from rnnforecast.pipeline.run_versions import is_store, list_versions, store_of
 from rnnforecast.training import device
 from rnnforecast.training.checkpoint import Checkpoint
@@ -24,7 +29,6 @@ from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.wording import join_names
 from rnnforecast.workflow.train_holdout import HoldoutScores
 from rnnforecast.workflow.train_output import (
-    METRICS_FILE,
     TrainedRun,
     TrainResult,
     write_trained_run,

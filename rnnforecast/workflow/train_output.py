@@ -19,7 +19,14 @@ from rnnforecast.pipeline import data_report
 from rnnforecast.pipeline.evaluation_table import evaluation_table, write_evaluation_table
 from rnnforecast.pipeline.fit_profile import fit_profile
 from rnnforecast.pipeline.run import Run
-from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, SPEC_FILE, write_model
+from rnnforecast.pipeline.run_folder import (
+    HOLDOUT_FILE,
+    METRICS_FILE,
+    RESOLVED_SPEC_FILE,
+    SERIES_METRICS_FILE,
+    SPEC_FILE,
+    write_model,
+)
 from rnnforecast.pipeline.series_plots import plot_series_forecasts
 from rnnforecast.spec.load import dump_spec
 from rnnforecast.spec.spec import Spec
@@ -28,10 +35,6 @@ from rnnforecast.training.fit_state import HistoryRow
 from rnnforecast.types import Ints
 from rnnforecast.workflow.train_holdout import HoldoutScores, evenly_spaced_by_score
 from rnnforecast.workflow.train_session import FitResult, TrainingSession
-
-METRICS_FILE, SERIES_METRICS_FILE = "metrics.json", "metrics_by_series.csv"
-HOLDOUT_FILE = "holdout.parquet"
-"""The evaluation table of the held-out horizon."""
 
 
 @dataclass(frozen=True)
