@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from rnnforecast.parallel.engine import Engine
+from rnnforecast.parallel.in_process import InProcessEngine
 from rnnforecast.workflow.train import train as train_run
 from rnnforecast.workflow.train_output import TrainResult
 from tests.shared_runs import SHARED_RUNS
@@ -57,6 +59,7 @@ def trained(
     resume: bool = False,
     keep_interrupted: bool = True,
     spec: str = "spec.yaml",
+    engine: Engine | None = None,
 ) -> TrainResult:
     """A training of `spec` into `out`, with `SETS` and more."""
     stop = stop or StopAt()
@@ -68,6 +71,7 @@ def trained(
         keep_interrupted=keep_interrupted,
         listener=stop,
         should_stop=stop.should_stop,
+        engine=engine or InProcessEngine(),
     )
     for scores in result.targets.values():
         for found in (scores.model_metrics, scores.baseline_metrics):

@@ -24,6 +24,8 @@ from rnnforecast.batch.job.train import (
 )
 from rnnforecast.batch.lock import output_lock
 from rnnforecast.errors import OutputError, RnnForecastError
+from rnnforecast.parallel.engine import Engine
+from rnnforecast.parallel.in_process import InProcessEngine
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.spec.locations import mask_url
 from rnnforecast.workflow.predict_output import UnpublishedForecast
@@ -41,6 +43,8 @@ class JobOptions:
     """Where messages go as JSON lines, in place of the listener."""
     retry_failed: bool = False
     """Whether only the series without a forecast of the model are forecast."""
+    engine: Engine = field(default_factory=InProcessEngine)
+    """Trains the networks of an ensemble."""
 
 
 @dataclass
@@ -65,7 +69,7 @@ class JobRun:
     def steps(self) -> None:
         """All steps, under the lock of the run; what comes after the forecast never costs it."""
         job, summary = self.job, self.summary
-        train_if_missing(job, summary, self.now, self.log)
+        train_if_missing(job, summary, self.now, self.log, self.options.engine)
         forecast = make_job_forecast(job, summary, self.now, self.log)
         if self.options.retry_failed:
             forecast = self._retry(forecast)
@@ -73,7 +77,7 @@ class JobRun:
             return
         failed = publish(job, summary, forecast, self.now, self.wait, self.log)
         score_earlier(job, summary, self.now, self.log)
-        retrain(job, summary, self.now, self.log)
+        retrain(job, summary, self.now, self.log, self.options.engine)
         if failed is not None:
             summary.step = "publish"
             raise failed

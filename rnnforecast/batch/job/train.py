@@ -17,6 +17,7 @@ from rnnforecast.batch.promotion.retrain import (
     retrain_if_due,
 )
 from rnnforecast.errors import OutputError, Problem, RunFolderError
+from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.run_retention import prune
 from rnnforecast.spec.yaml_source import dump_value
@@ -30,7 +31,9 @@ def find_due(job: JobFiles, now: datetime) -> tuple[DueReason | None, str]:
     return find_due_reason(job.store, _policy(job), now)
 
 
-def train_if_missing(job: JobFiles, summary: JobSummary, now: datetime, log: JobLog) -> None:
+def train_if_missing(
+    job: JobFiles, summary: JobSummary, now: datetime, log: JobLog, engine: Engine
+) -> None:
     """Trains a model if there is none to forecast with; raises what ended the training."""
     due, message = find_due(job, now)
     if due not in NOTHING_TO_FORECAST_WITH:
@@ -38,7 +41,7 @@ def train_if_missing(job: JobFiles, summary: JobSummary, now: datetime, log: Job
     say = log.info if due == "no_model" else log.warning
     say(f"training before the forecast: {message}")
     with summary.timed("train"):
-        outcome = _train(job, now, log)
+        outcome = _train(job, now, log, engine)
         if outcome.error is not None:
             raise outcome.error
         if not outcome.promoted:
@@ -51,14 +54,14 @@ def train_if_missing(job: JobFiles, summary: JobSummary, now: datetime, log: Job
     log.info(outcome.message)
 
 
-def retrain(job: JobFiles, summary: JobSummary, now: datetime, log: JobLog) -> None:
+def retrain(job: JobFiles, summary: JobSummary, now: datetime, log: JobLog, engine: Engine) -> None:
     """Trains a new model if one is due, and deletes versions that are not to be kept.
 
     The forecast is out by then: what fails here is a warning.
     """
     if not summary.retrain:
         with summary.timed("retrain"):
-            _retrain(job, summary, now, log)
+            _retrain(job, summary, now, log, engine)
     settings = job.settings
     keep = None if settings.keep == "all" else settings.keep
     keep_days = None if settings.keep_days == "none" else settings.keep_days
@@ -69,9 +72,11 @@ def retrain(job: JobFiles, summary: JobSummary, now: datetime, log: JobLog) -> N
         log.warning(f"old versions stay: {error}")
 
 
-def _retrain(job: JobFiles, summary: JobSummary, now: datetime, log: JobLog) -> None:
+def _retrain(
+    job: JobFiles, summary: JobSummary, now: datetime, log: JobLog, engine: Engine
+) -> None:
     try:
-        outcome = _train(job, now, log, tuple(summary.alarms))
+        outcome = _train(job, now, log, engine, tuple(summary.alarms))
     except Exception as error:  # noqa: BLE001 - the forecast is out
         log.error("".join(traceback.format_exception(error)))
         summary.retrain = "failed"
@@ -90,7 +95,7 @@ def _retrain(job: JobFiles, summary: JobSummary, now: datetime, log: JobLog) -> 
 
 
 def _train(
-    job: JobFiles, now: datetime, log: JobLog, alarms: tuple[str, ...] = ()
+    job: JobFiles, now: datetime, log: JobLog, engine: Engine, alarms: tuple[str, ...] = ()
 ) -> RetrainOutcome:
     changes = [f"data.path={dump_value(list(job.data))}"] if job.data else []
     return retrain_if_due(
@@ -101,6 +106,7 @@ def _train(
         ledger=job.ledger,
         alarms=alarms,
         listener=log,
+        engine=engine,
     )
 
 

@@ -9,9 +9,19 @@ import typer
 
 from rnnforecast.cli.console import ConsoleListener, require_stdout
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import JobFile, JobWait, Json, Now, Quiet, Verbose
+from rnnforecast.cli.options import (
+    EngineName,
+    JobFile,
+    JobWait,
+    Json,
+    Now,
+    Quiet,
+    Verbose,
+    Workers,
+)
 from rnnforecast.cli.printable import message_text
 from rnnforecast.errors import Problem, UsageError
+from rnnforecast.parallel.engine import LOCAL, open_engine
 
 
 def run(
@@ -31,6 +41,8 @@ def run(
         str, typer.Option("--log-format", metavar="FORMAT", help="Messages on stderr: plain, json.")
     ] = "plain",
     wait: JobWait = None,
+    workers: Workers = None,
+    engine: EngineName = LOCAL,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -57,6 +69,7 @@ def run(
             wait=wait,
             stream=sys.stderr if log_format == "json" else None,
             retry_failed=retry_failed,
+            engine=open_engine(engine, workers),
         )
         start = plan_job if dry_run else run_job
         outcome = start(find_job_files(job, settings), options, listener=console)
