@@ -1,6 +1,6 @@
 """Speed of the training loop, of the start of a command and with many series.
 
-usage: speed.py [--only loop|start|many|growth] [--rounds N] [--out FILE.md]
+usage: speed.py [--only PART] [--rounds N] [--data DATA] [--out FILE.md]
 
 loop    the training loop against bare steps of the same network on one fixed batch, and against
         the rate of plain matrix products
@@ -8,6 +8,7 @@ start   `--help`, an error in a spec, and `predict` against the start of an inte
         imports
 many    `predict` for 2,000 and 20,000 series: time and memory
 growth  `train` of few steps with more and with longer series: time and memory
+members a whole `train` on M4 hourly by one process and by two, with `--data` only
 
 Both sides of a comparison run in turns (A B A B …), and medians are compared, so that other work
 on the machine slows both.
@@ -28,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 from machine import describe
+from speed_members import members
 
 SERIES, LENGTH, LOOKBACK, PATCH_LENGTH, HORIZON, HIDDEN, BATCH = 400, 900, 168, 24, 48, 128, 128
 STEPS = 100
@@ -302,15 +304,21 @@ PARTS: dict[str, Callable[[int], Sequence[str]]] = {
 def main() -> None:
     """Runs the selected measurements and prints them as Markdown."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--only", choices=list(PARTS), action="append", help="this part only")
+    parser.add_argument(
+        "--only", choices=[*PARTS, "members"], action="append", help="this part only"
+    )
     parser.add_argument("--rounds", type=int, default=9, metavar="N", help="turns of each pair")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the tables there")
+    parser.add_argument("--data", type=Path, help="folder of M4 hourly, for members")
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
+    if "members" in (arguments.only or ()) and not arguments.data:
+        parser.error("the part members needs --data")
     text = f"# Speed\n\n{describe()}\n\n`python benchmarks/speed.py --rounds {arguments.rounds}`\n"
-    for name in arguments.only or PARTS:
-        part = "\n".join(PARTS[name](arguments.rounds))
+    parts = PARTS | {"members": lambda rounds: members(arguments.data, rounds)}
+    for name in arguments.only or (parts if arguments.data else PARTS):
+        part = "\n".join(parts[name](arguments.rounds))
         text += f"\n## {name}\n\n{part}\n"
         print(f"{part}\n", flush=True)
     if arguments.out:
