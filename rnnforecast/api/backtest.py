@@ -63,6 +63,7 @@ def backtest(
     data: DataLike | None = None,
     *,
     folder: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
     progress: Progress = "auto",
     **keys: Any,
 ) -> Backtest:
@@ -75,6 +76,8 @@ def backtest(
         spec: a spec as in `train`, or a `Run`.
         data: a data frame, a path, or a list of these; the data of the spec or run if not given.
         folder: where to write the results, if anywhere; a backtest that was ended goes on there.
+        workers: processes that work at the same time, at most; as many as there are cores if not
+            given. The result does not depend on it.
         progress: see `train`.
         keys: keys of the section backtest, which replace those of the spec: ``windows``,
             ``step``, ``first_time``, ``last_time``, ``gap``, ``history``, ``refit``, ``group`` and
@@ -101,13 +104,19 @@ def backtest(
     with tempfile.TemporaryDirectory(prefix="rnnforecast-") as place:
         subject = _read_subject(spec, data, Path(place), {**keys, **_times_as_text(keys)})
         from rnnforecast.batch.lock import output_lock
+        from rnnforecast.parallel.engine import open_engine
         from rnnforecast.pipeline.evaluation_table import read_evaluation_table
         from rnnforecast.workflow.backtest import backtest_subject
         from rnnforecast.workflow.backtest_output import SCORES_FILE, TABLE_FILE
 
         path = Path(place, "results") if folder is None else Path(folder)
         with output_lock(path, "backtest"):
-            result = backtest_subject(subject, path, listener=ApiListener(progress))
+            result = backtest_subject(
+                subject,
+                path,
+                engine=open_engine(workers=workers),
+                listener=ApiListener(progress),
+            )
         scores = pd.read_csv(  # a series may be called NA
             path / SCORES_FILE,
             dtype={"value": str, "target": str},

@@ -37,6 +37,7 @@ from rnnforecast.pipeline.auto import (
     resolve_season,
 )
 from rnnforecast.pipeline.auto_calendar import choose_calendar
+from rnnforecast.pipeline.auto_season import statistical_seasons
 from rnnforecast.pipeline.deseasonalize import fit_yearly_season
 from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
 from rnnforecast.pipeline.training_memory import memory_budget
@@ -66,6 +67,15 @@ class PreparedData:
     spec_folder: Path
     unused_keys: tuple[Problem, ...] = ()
     """Given keys without an effect, see `find_unused_keys`."""
+
+    @property
+    def statistical_seasons(self) -> tuple[int, ...]:
+        """See `pipeline.auto_season`."""
+        return statistical_seasons(
+            self.cleaned.panel.frequency,
+            int(self.spec.window.season),
+            is_given=self.inherited_spec.window.season != "auto",
+        )
 
     def unknown_future_problems(self) -> list[Problem]:
         """Why `predict` would fail with these data: covariates that are not known in all steps of

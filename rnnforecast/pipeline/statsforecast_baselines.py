@@ -22,6 +22,7 @@ from rnnforecast.evaluation.baselines import (
     select_baselines,
 )
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
+from rnnforecast.parallel.cores import available_cores
 from rnnforecast.statistical.histories import Histories
 from rnnforecast.types import Floats
 from rnnforecast.wording import join_words
@@ -89,7 +90,7 @@ def _forecast_histories(
         found = StatsForecast(
             models=[build(models, season)],
             freq=1,
-            n_jobs=-1,
+            n_jobs=available_cores(),
             fallback_model=models.Naive(alias=MODEL),
         ).forecast(df=table, h=horizon, level=coverages or None)
     found = found.sort_values(["unique_id", "ds"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,15 +18,15 @@ from rnnforecast.errors import RnnForecastError
 from rnnforecast.evaluation.baselines import describe_omitted
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, concatenate_windows
 from rnnforecast.output.ownership import check_replaceable
+from rnnforecast.parallel.engine import Engine, never_stop
+from rnnforecast.parallel.in_process import InProcessEngine
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import CHECKSUMS_FILE
 from rnnforecast.pipeline.statsforecast_baselines import check_baselines, choose_baselines
 from rnnforecast.spec.load import dump_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training import device
-from rnnforecast.workflow.backtest_duration import estimate_duration
 from rnnforecast.workflow.backtest_fits import BacktestFits
-from rnnforecast.workflow.backtest_forecast import Seasons, WindowForecaster
 from rnnforecast.workflow.backtest_output import (
     BacktestResult,
     find_baseline,
@@ -40,6 +40,7 @@ from rnnforecast.workflow.backtest_subject import (
     subject_of_run,
     subject_of_spec,
 )
+from rnnforecast.workflow.backtest_tasks import finish_windows
 from rnnforecast.workflow.backtest_work import BacktestWork
 
 
@@ -63,7 +64,9 @@ def backtest(
     report: bool = True,
     compared_to: str | None = None,
     force: bool = False,
+    engine: Engine | None = None,
     listener: ProgressListener | None = None,
+    should_stop: Callable[[], bool] = never_stop,
 ) -> BacktestResult:
     """Backtests the spec or the run at `path` and writes the result to the folder `out`.
 
@@ -76,13 +79,23 @@ def backtest(
         report: whether a page about the backtest is written.
         compared_to: a baseline that has to be among the computed ones.
         force: whether any folder at `out` is replaced.
+        engine: runs independent trainings, and forecasts; one after the other by default.
+        should_stop: polled during the work; True ends it, and the next call goes on from there.
 
     Raises:
-        SpecError, DataError, TrainingDiverged, OutputError, UsageError, RunFolderError.
+        SpecError, DataError, TrainingDiverged, OutputError, UsageError, RunFolderError; WorkerLost
+        if a process of the engine died; Stopped if a stop was requested.
     """
     subject = read_subject(path, overrides, data)
     return backtest_subject(
-        subject, out, report=report, compared_to=compared_to, force=force, listener=listener
+        subject,
+        out,
+        report=report,
+        compared_to=compared_to,
+        force=force,
+        engine=engine,
+        listener=listener,
+        should_stop=should_stop,
     )
 
 
@@ -93,14 +106,16 @@ def backtest_subject(
     report: bool = True,
     compared_to: str | None = None,
     force: bool = False,
+    engine: Engine | None = None,
     listener: ProgressListener | None = None,
+    should_stop: Callable[[], bool] = never_stop,
 ) -> BacktestResult:
     """As `backtest`, for a subject that has been read."""
     listener = listener or NullListener()
     plan = plan_subject(subject)
     series_groups(subject)  # raises for a wrong column before the work begins
     if compared_to is not None:
-        names, count = subject.spec.backtest.baselines, _count_forecasts(subject, plan)
+        names, count = subject.spec.backtest.baselines, plan.count_forecasts(subject.data.panel)
         # whether there is a season is not known yet
         baselines = choose_baselines(names, season=2, count=count)
         find_baseline(compared_to, [each.name for each in baselines])
@@ -109,7 +124,9 @@ def backtest_subject(
     if work.prepare():
         listener.info("an unfinished backtest of another spec or other data is left out")
     try:
-        found = run_backtest(subject, plan, work, listener=listener)
+        found = run_backtest(
+            subject, plan, work, engine=engine, listener=listener, should_stop=should_stop
+        )
     except RnnForecastError:
         work.remove_if_empty()
         raise
@@ -148,37 +165,26 @@ def run_backtest(
     plan: BacktestPlan,
     work: BacktestWork,
     *,
+    engine: Engine | None = None,
     listener: ProgressListener | None = None,
+    should_stop: Callable[[], bool] = never_stop,
 ) -> BacktestedWindows:
-    """Trains and forecasts what is not finished in the work folder; returns all windows."""
+    """Trains and forecasts what is not finished in the work folder; returns all windows.
+
+    Raises Stopped if a stop was requested.
+    """
     listener = listener or NullListener()
     for line in describe_plan(subject, plan):
         listener.info(line)
     for line in _warnings(subject, plan):
         listener.warning(line)
-    done = {number: work.load(number) for number in range(plan.n_windows)}
-    if finished := sum(found is not None for found in done.values()):
-        listener.info(f"{finished} of {plan.n_windows} windows are done already")
-    fits = BacktestFits(subject, plan, work, listener)
-    estimate_duration(fits, [number for number, found in done.items() if found is None])
-    seasons = Seasons.of_run(fits.run(0))
-    names, count = subject.spec.backtest.baselines, _count_forecasts(subject, plan)
-    baselines = choose_baselines(names, season=seasons.season, count=count)
-    for fit, windows in enumerate(plan.fits):
-        if all(done[window] is not None for window in windows):
-            continue
-        forecaster = WindowForecaster(fits.run(fit), subject.data, plan, seasons, baselines)
-        for batch in forecaster.batches(windows):
-            if all(done[window] is not None for window in batch):
-                continue
-            for window, evaluated in zip(batch, forecaster.evaluate(batch), strict=True):
-                work.save(window, evaluated)
-                done[window] = evaluated
-            count = sum(found is not None for found in done.values())
-            listener.info(f"{count} of {plan.n_windows} windows forecast")
-    every = concatenate_windows([found for found in done.values() if found is not None])
-    resolved = fits.resolved_spec() if subject.run is None else subject.spec
-    return BacktestedWindows(subject, plan, every, resolved)
+    done = [number for number in range(plan.n_windows) if work.load(number) is not None]
+    if done:
+        listener.info(f"{len(done)} of {plan.n_windows} windows are done already")
+    fits = BacktestFits(subject, plan, work, listener, should_stop)
+    finish_windows(fits, done, engine or InProcessEngine())
+    windows = concatenate_windows([work.require(number) for number in range(plan.n_windows)])
+    return BacktestedWindows(subject, plan, windows, fits.resolved_spec())
 
 
 def describe_plan(subject: BacktestSubject, plan: BacktestPlan) -> list[str]:
@@ -211,15 +217,12 @@ def describe_plan(subject: BacktestSubject, plan: BacktestPlan) -> list[str]:
         )
     if left_out := describe_left_out(plan):
         lines.append(left_out)
-    slow = describe_omitted(_count_forecasts(subject, plan), subject.spec.backtest.baselines)
+    slow = describe_omitted(
+        plan.count_forecasts(subject.data.panel), subject.spec.backtest.baselines
+    )
     if slow is not None:
         lines.append(f"{slow}; backtest.baselines names those to compute all the same")
     return lines
-
-
-def _count_forecasts(subject: BacktestSubject, plan: BacktestPlan) -> int:
-    """Windows of all series and targets."""
-    return int(plan.is_used.sum()) * len(subject.data.panel.target_names)
 
 
 def _cutoff(subject: BacktestSubject, plan: BacktestPlan, window: int) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,8 +32,32 @@ PROBE_WINDOWS = 32
 MINUTE, HOUR = 60.0, 3600.0
 
 
-def estimate_duration(fits: BacktestFits, windows: Sequence[int]) -> None:
-    """Reports how long the trainings and the forecasts of the windows that are left will take.
+@dataclass(frozen=True)
+class Duration:
+    """Seconds of computing that a backtest needs, at most."""
+
+    trainings: tuple[float, ...]
+    """Of each training that is not finished."""
+    forecasts: float
+    are_independent: bool
+    """Whether several trainings can be done at the same time."""
+
+    def seconds(self, n_workers: int) -> float:
+        """Seconds until all is done with so many workers."""
+        if not self.are_independent:
+            return sum(self.trainings) + self.forecasts / n_workers
+        rounds = math.ceil(len(self.trainings) / n_workers)
+        mean = (sum(self.trainings) + self.forecasts) / len(self.trainings)
+        return rounds * mean
+
+    def words(self, n_workers: int) -> str:
+        """The duration with so many workers."""
+        return describe_duration(self.seconds(n_workers))
+
+
+def estimate_duration(fits: BacktestFits, windows: Sequence[int]) -> Duration | None:
+    """How long the trainings and the forecasts of the windows that are left will take, by a few
+    steps; None without trainings, as forecasts alone are quick.
 
     The networks that are timed are thrown away: the result does not depend on it.
     """
@@ -43,12 +69,13 @@ def estimate_duration(fits: BacktestFits, windows: Sequence[int]) -> None:
         and not fits.work.run_folder(number).exists()
         and any(window in windows for window in its_windows)
     ]
-    if not open_fits:  # forecasts alone are quick
-        return
-    seconds = time_training(fits, open_fits)
-    count = int(plan.is_used[list(windows)].sum())
-    seconds += count * _time_forecasts(fits)
-    fits.listener.info(f"this takes up to about {describe_duration(seconds)}")
+    if not open_fits:
+        return None
+    with device.one_thread() if fits.are_independent else nullcontext():
+        trainings = time_trainings(fits, open_fits)
+        count = int(plan.is_used[list(windows)].sum())
+        forecasts = count * _time_forecasts(fits)
+    return Duration(tuple(trainings), forecasts, fits.are_independent)
 
 
 def describe_duration(seconds: float) -> str:
@@ -61,8 +88,8 @@ def describe_duration(seconds: float) -> str:
     return f"{round(2 * seconds / HOUR) / 2:g} hours"
 
 
-def time_training(fits: BacktestFits, open_fits: Sequence[int]) -> float:
-    """Seconds that the trainings of these fits take if none ends early."""
+def time_trainings(fits: BacktestFits, open_fits: Sequence[int]) -> list[float]:
+    """Seconds that the training of each of these fits takes if it does not end early."""
     session = _session(fits)
     started = time.perf_counter()
     fits.prepare(0)
@@ -89,13 +116,13 @@ def time_training(fits: BacktestFits, open_fits: Sequence[int]) -> float:
         )
     final = FINAL_FIT_STEP_FRACTION if spec.final_fit else 0.0
     is_warm = fits.subject.spec.backtest.warm_start
-    total = 0.0
+    found = []
     for number in open_fits:
         share = WARM_STEP_SHARE if number and is_warm else 1.0
         steps = share * int(spec.max_steps) * (1 + final)
         per_network = steps * step + min(VALIDATION_COUNT, steps) * validation
-        total += preparation + len(session.member_specs) * per_network
-    return total
+        found.append(preparation + len(session.member_specs) * per_network)
+    return found
 
 
 def _time_forecasts(fits: BacktestFits) -> float:

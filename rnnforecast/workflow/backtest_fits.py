@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from rnnforecast.data.cleaning_plan import AlignedData
 from rnnforecast.data.panel.last_steps import keep_last
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import DataError, Problem, RunFolderError, SpecError, UsageError
+from rnnforecast.parallel.engine import never_stop
 from rnnforecast.pipeline.finetune import START_FROM_KEY
 from rnnforecast.pipeline.prepare import PreparedData, prepare_aligned
 from rnnforecast.pipeline.progress import FitProgress, ProgressListener
@@ -17,6 +20,7 @@ from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, load_run
 from rnnforecast.spec.load import read_spec
 from rnnforecast.spec.spec import Spec
+from rnnforecast.training import device
 from rnnforecast.workflow.backtest_plan import BacktestPlan
 from rnnforecast.workflow.backtest_subject import BacktestSubject
 from rnnforecast.workflow.backtest_work import BacktestWork
@@ -27,20 +31,40 @@ WARM_STEP_SHARE = 0.25
 
 
 @dataclass(frozen=True)
-class _ProgressOnly:
-    """Passes on the progress of a training; its messages are those of the first one again."""
+class Seasons:
+    """Steps a season, of scores and seasonal naive forecasts, and of statistical baselines."""
+
+    season: int
+    statistical: int
+
+    @classmethod
+    def of(cls, season: int, statistical_seasons: Sequence[int]) -> Seasons:
+        """Those of a run or a training."""
+        return cls(season, statistical_seasons[0] if statistical_seasons else 1)
+
+
+@dataclass(frozen=True)
+class _FitListener:
+    """Passes on the progress of a training under its title, and the messages of the first one,
+    which those of others repeat."""
 
     listener: ProgressListener
+    title: str
+    is_first: bool
 
     def info(self, text: str) -> None:
-        """Does nothing."""
+        """Passes the line on if the training is the first."""
+        if self.is_first:
+            self.listener.info(text)
 
     def warning(self, text: str) -> None:
-        """Does nothing."""
+        """Passes the warning on if the training is the first."""
+        if self.is_first:
+            self.listener.warning(text)
 
     def progress(self, progress: FitProgress) -> None:
         """Passes the progress on."""
-        self.listener.progress(progress)
+        self.listener.progress(replace(progress, task=self.title))
 
 
 @dataclass(frozen=True)
@@ -51,9 +75,33 @@ class BacktestFits:
     plan: BacktestPlan
     work: BacktestWork
     listener: ProgressListener
+    should_stop: Callable[[], bool] = never_stop
+
+    @property
+    def are_independent(self) -> bool:
+        """Whether there are several fits, none of which starts from the weights of another."""
+        is_cold = self.subject.run is None and not self.subject.spec.backtest.warm_start
+        return is_cold and len(self.plan.fits) > 1
+
+    @property
+    def is_on_accelerator(self) -> bool:
+        """Whether the networks are trained, or forecast, on another device than the CPU."""
+        if self.subject.run is None:
+            return device.select_device(self.subject.spec.training.device).type != "cpu"
+        return device.device_of(self.subject.run.members[0].net).type != "cpu"
+
+    def seasons(self) -> Seasons:
+        """The seasons of the run, or of the first fit."""
+        if self.subject.run is not None:
+            run = self.subject.run
+            return Seasons.of(run.plan.season, run.statistical_seasons)
+        return Seasons.of(int(self.first.spec.window.season), self.first.statistical_seasons)
 
     def run(self, fit: int) -> Run:
-        """The run of a fit, trained unless it is finished; earlier fits must be."""
+        """The run of a fit, trained unless it is finished.
+
+        Raises Stopped if a stop is requested in a training, whose state is saved.
+        """
         if self.subject.run is not None:
             return self.subject.run
         folder = self.work.run_folder(fit)
@@ -66,7 +114,10 @@ class BacktestFits:
         return load_run(folder)
 
     def resolved_spec(self) -> Spec:
-        """The spec of the first fit, with every `auto` resolved."""
+        """The spec of the run, or of the first fit with every `auto` resolved."""
+        if self.subject.run is not None:
+            return self.subject.spec
+        self.run(0)  # trained again if it is damaged
         return read_spec(self.work.run_folder(0) / RESOLVED_SPEC_FILE, rules=(), needs_path=False)
 
     def training_data(self, fit: int) -> AlignedData:
@@ -113,28 +164,44 @@ class BacktestFits:
 
     def _train(self, fit: int) -> None:
         """Trains a fit, from the weights of the one before if that is possible."""
+        if title := self._title(fit):
+            self.listener.info(title)
+        # as in a worker
+        with device.one_thread() if self.are_independent else nullcontext():
+            if not (fit and self.subject.spec.backtest.warm_start and self._train_warm(fit)):
+                self._train_prepared(fit, self.prepare(fit) if fit else self.first)
+
+    def _train_warm(self, fit: int) -> bool:
+        """Trains a fit from the weights of the one before; returns whether that is possible."""
+        self.run(fit - 1)  # trained again if it is damaged
+        try:
+            self._train_prepared(fit, self.prepare(fit, self._warm_spec(fit)))
+        except SpecError as error:
+            if any(problem.where != START_FROM_KEY for problem in error.problems):
+                raise
+            reason = error.problems[0].found
+            self.listener.info(f"trained without the weights of the training before: {reason}")
+            return False
+        return True
+
+    def _title(self, fit: int) -> str:
+        """The training in messages; "" if it is the only one."""
         total = len(self.plan.fits)
-        if total > 1:
-            self.listener.info(f"training {fit + 1} of {total}")
-        if fit and self.subject.spec.backtest.warm_start:
-            self.run(fit - 1)  # trained again if it is damaged
-            try:
-                self._train_prepared(fit, self.prepare(fit, self._warm_spec(fit)))
-            except SpecError as error:
-                if any(problem.where != START_FROM_KEY for problem in error.problems):
-                    raise
-                reason = error.problems[0].found
-                self.listener.info(f"trained without the weights of the training before: {reason}")
-            else:
-                return
-        self._train_prepared(fit, self.prepare(fit) if fit else self.first)
+        return f"training {fit + 1} of {total}" if total > 1 else ""
 
     def _train_prepared(self, fit: int, prepared: PreparedData) -> None:
-        listener = self.listener if fit == 0 else _ProgressOnly(self.listener)
+        listener = _FitListener(self.listener, self._title(fit), is_first=fit == 0)
 
         def train(*, resume: bool) -> None:
             folder = self.work.run_folder(fit)
-            train_prepared(prepared, folder, resume=resume, listener=listener, reports=False)
+            train_prepared(
+                prepared,
+                folder,
+                resume=resume,
+                listener=listener,
+                should_stop=self.should_stop,
+                reports=False,
+            )
 
         if self.work.has_checkpoint(fit):
             try:

@@ -16,24 +16,28 @@ from rnnforecast.pipeline.forecasting import forecast
 from rnnforecast.pipeline.run import Run
 from rnnforecast.types import Floats, Ints
 from rnnforecast.workflow.backtest_data import BacktestData
+from rnnforecast.workflow.backtest_fits import Seasons
 from rnnforecast.workflow.backtest_plan import BacktestPlan
 
 MAX_WINDOWS_AT_ONCE = 16_384
 """Series and windows that are forecast in one pass, unless one window has more."""
 
 
-@dataclass(frozen=True)
-class Seasons:
-    """Steps a season, of scores and seasonal naive forecasts, and of statistical baselines."""
-
-    season: int
-    statistical: int
-
-    @classmethod
-    def of_run(cls, run: Run) -> Seasons:
-        """Those of a run."""
-        seasons = run.statistical_seasons
-        return cls(run.plan.season, seasons[0] if seasons else 1)
+def window_batches(
+    plan: BacktestPlan, data: BacktestData, windows: Sequence[int]
+) -> list[tuple[int, ...]]:
+    """Those of the windows that are forecast in one pass. They do not depend on what is finished,
+    so that the forecasts of a resumed backtest are the same to the last bit."""
+    found: list[list[int]] = []
+    size = 0
+    for window in windows:
+        count = len(plan.series(window))
+        if not found or data.has_vintages or size + count > MAX_WINDOWS_AT_ONCE:
+            found.append([])
+            size = 0
+        found[-1].append(window)
+        size += count
+    return [tuple(batch) for batch in found]
 
 
 @dataclass(frozen=True)
@@ -45,20 +49,6 @@ class WindowForecaster:
     plan: BacktestPlan
     seasons: Seasons
     baselines: tuple[Baseline, ...]
-
-    def batches(self, windows: Sequence[int]) -> list[list[int]]:
-        """The windows that are forecast in one pass. They do not depend on what is finished, so
-        that the forecasts of a resumed backtest are the same to the last bit."""
-        found: list[list[int]] = []
-        size = 0
-        for window in windows:
-            count = len(self.plan.series(window))
-            if not found or self.data.has_vintages or size + count > MAX_WINDOWS_AT_ONCE:
-                found.append([])
-                size = 0
-            found[-1].append(window)
-            size += count
-        return found
 
     def evaluate(self, windows: Sequence[int]) -> list[EvaluatedWindows]:
         """The forecasts of some windows beside observed values and baselines, one result each."""

@@ -57,6 +57,10 @@ class BacktestPlan:
         """Steps that are forecast after a cutoff: the gap and the horizon."""
         return self.gap + self.horizon
 
+    def count_forecasts(self, panel: Panel) -> int:
+        """Windows of all series and targets."""
+        return int(self.is_used.sum()) * len(panel.target_names)
+
     def series(self, window: int) -> Ints:
         """The series of a window."""
         return np.flatnonzero(self.is_used[window])

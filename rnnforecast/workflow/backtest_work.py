@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
+from rnnforecast.errors import OutputError, Problem
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
 from rnnforecast.output.atomic_files import write_bytes
 from rnnforecast.output.work_folder import WorkFolder, remove_path
@@ -62,6 +63,14 @@ class BacktestWork(WorkFolder):
         if data[:CHECKSUM_SIZE] != self._checksum(window, content):
             return None
         return windows_from_bytes(content)
+
+    def require(self, window: int) -> EvaluatedWindows:
+        """The results of a window that was finished; OutputError if they are not there."""
+        if (found := self.load(window)) is None:
+            text = "what a worker wrote cannot be read"
+            cure = "all workers need this folder: give -o a folder of a shared file system"
+            raise OutputError(Problem(str(self._window_file(window)), text, cure))
+        return found
 
     def _checksum(self, window: int, content: bytes) -> bytes:
         """Of a window of this backtest: no other file has it."""

@@ -30,7 +30,6 @@ from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.parallel.engine import Engine
 from rnnforecast.parallel.in_process import InProcessEngine
 from rnnforecast.pipeline.auto import AutoChoice, resolve_member_specs
-from rnnforecast.pipeline.auto_season import statistical_seasons
 from rnnforecast.pipeline.ensemble import Ensemble
 from rnnforecast.pipeline.finetune import PretrainedRun
 from rnnforecast.pipeline.forecaster_config import build_forecaster_config
@@ -105,11 +104,7 @@ class TrainingSession:
         self.cleaned, self.split = prepared.cleaned, prepared.split
         self.panel = self.cleaned.panel
         self.horizon, self.season = spec.window.horizon, int(spec.window.season)
-        self.statistical_seasons = statistical_seasons(
-            self.panel.frequency,
-            self.season,
-            is_given=prepared.inherited_spec.window.season != "auto",
-        )
+        self.statistical_seasons = prepared.statistical_seasons
         self.device = _select_device(spec, distributed)
         self.member_specs = resolve_member_specs(prepared.inherited_spec, spec, self.cleaned)
         _check_batch_sizes(self.member_specs, distributed)

@@ -13,10 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.errors import DataError, OutputPathError, SpecError, UsageError, WorseThanBaseline
+from rnnforecast.errors import (
+    DataError,
+    OutputPathError,
+    SpecError,
+    Stopped,
+    UsageError,
+    WorkerLost,
+    WorseThanBaseline,
+)
 from rnnforecast.evaluation.evaluated_windows import concatenate_windows
-from rnnforecast.workflow import backtest as backtest_module
-from rnnforecast.workflow import backtest_forecast
+from rnnforecast.parallel.local import LocalEngine
+from rnnforecast.workflow import backtest_forecast, backtest_tasks
 from rnnforecast.workflow.backtest import (
     backtest,
     backtest_subject,
@@ -96,7 +104,7 @@ def files(folder: str) -> dict[str, bytes]:
 def without_probe(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Durations are measured only where they are tested."""
     if "duration" not in request.node.name:
-        monkeypatch.setattr(backtest_module, "estimate_duration", lambda *_: None)
+        monkeypatch.setattr(backtest_tasks, "estimate_duration", lambda *_: None)
 
 
 @pytest.fixture
@@ -331,6 +339,48 @@ def test_a_backtest_that_is_killed_in_a_training_goes_on(finished: Path) -> None
     process.wait()
     backtest(Path("spec.yaml"), Path("killed"), overrides=["backtest.refit=2"])
     assert files("killed") == files("out")
+
+
+class KillWorker(StopAt):
+    """Kills a worker process once a window is forecast."""
+
+    def info(self, text: str) -> None:
+        super().info(text)
+        own = os.getpid()
+        workers = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        if "windows forecast" in text and workers:
+            os.kill(int(workers[0]), signal.SIGKILL)
+
+
+def test_independent_trainings_run_in_workers_and_go_on_when_one_is_killed(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sets = ["backtest.refit=always", "backtest.warm_start=false"]
+    backtest(Path("spec.yaml"), Path("in_order"), overrides=sets)
+    monkeypatch.setattr(backtest_tasks, "MIN_FORECASTS", 0)
+    heard = KillWorker()
+    with pytest.raises(WorkerLost, match="SIGKILL"):
+        backtest(
+            Path("spec.yaml"), Path("parallel"), overrides=sets, engine=LocalEngine(2),
+            listener=heard,
+        )  # fmt: skip
+    assert not Path("parallel").exists()
+    assert {"training 1 of 3", "training 2 of 3", "training 3 of 3"} <= set(heard.infos)
+    backtest(Path("spec.yaml"), Path("parallel"), overrides=sets, listener=heard)
+    assert any("of 3 windows are done already" in line for line in heard.infos)
+    assert files("parallel") == files("in_order")
+
+
+def test_a_backtest_that_is_stopped_in_a_training_goes_on(finished: Path) -> None:
+    stop = StopAt("fit", 2)
+    with pytest.raises(Stopped, match="same command"):
+        backtest(
+            Path("spec.yaml"), Path("stopped"), overrides=["backtest.refit=2"], listener=stop,
+            should_stop=stop.should_stop,
+        )  # fmt: skip
+    assert not Path("stopped").exists()
+    backtest(Path("spec.yaml"), Path("stopped"), overrides=["backtest.refit=2"])
+    assert files("stopped") == files("out")
 
 
 def test_the_work_of_other_data_is_not_used(here: Path) -> None:

@@ -12,12 +12,14 @@ import typer
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import (
+    EngineName,
     Force,
     Json,
     Overrides,
     Quiet,
     Verbose,
     Wait,
+    Workers,
     data_option,
     out_option,
 )
@@ -96,6 +98,8 @@ def backtest(
         bool, typer.Option("--report/--no-report", help="Write report.html into the folder.")
     ] = True,
     force: Force = False,
+    workers: Workers = None,
+    engine: EngineName = "local",
     wait: Wait = 0.0,
     json: Json = False,
     quiet: Quiet = False,
@@ -131,7 +135,9 @@ def backtest(
 
             read_spec(source, overrides)  # before anything heavy is imported
         from rnnforecast.batch.lock import output_lock
+        from rnnforecast.batch.stop_signal import stop_on_signal
         from rnnforecast.cli.backtest_scores import print_backtest
+        from rnnforecast.parallel.engine import open_engine
         from rnnforecast.pipeline.run_versions import run_name
         from rnnforecast.workflow.backtest import backtest as run_backtest
 
@@ -142,7 +148,10 @@ def backtest(
         name = run_name(source) if is_run else source.stem
         folder = out or Path("backtests") / name
         try:
-            with output_lock(folder, "backtest", wait, on_wait=console.info):
+            with (
+                output_lock(folder, "backtest", wait, on_wait=console.info),
+                stop_on_signal(console) as should_stop,
+            ):
                 result = run_backtest(
                     source,
                     folder,
@@ -151,11 +160,14 @@ def backtest(
                     report=report,
                     compared_to=fail_if_worse_than,
                     force=force,
+                    engine=open_engine(engine, workers),
                     listener=console,
+                    should_stop=should_stop,
                 )
         except KeyboardInterrupt as error:
-            text = "nothing was written; the same command goes on from here"
-            raise Stopped(text, getattr(error, "number", signal.SIGINT)) from None
+            from rnnforecast.workflow.backtest_tasks import GOES_ON
+
+            raise Stopped(GOES_ON, getattr(error, "number", signal.SIGINT)) from None
         console.close()
         if json:
             console.print_json({**asdict(result), "folder": str(folder)})
