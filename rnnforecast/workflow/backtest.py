@@ -19,7 +19,6 @@ from rnnforecast.evaluation.baselines import describe_omitted
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, concatenate_windows
 from rnnforecast.output.ownership import check_replaceable
 from rnnforecast.parallel.engine import Engine, never_stop
-from rnnforecast.parallel.in_process import InProcessEngine
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import CHECKSUMS_FILE
 from rnnforecast.pipeline.statsforecast_baselines import check_baselines, choose_baselines
@@ -42,6 +41,7 @@ from rnnforecast.workflow.backtest_subject import (
 )
 from rnnforecast.workflow.backtest_tasks import finish_windows
 from rnnforecast.workflow.backtest_work import BacktestWork
+from rnnforecast.workflow.train_session import IN_PROCESS
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def backtest(
     report: bool = True,
     compared_to: str | None = None,
     force: bool = False,
-    engine: Engine | None = None,
+    engine: Engine = IN_PROCESS,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = never_stop,
 ) -> BacktestResult:
@@ -79,7 +79,7 @@ def backtest(
         report: whether a page about the backtest is written.
         compared_to: a baseline that has to be among the computed ones.
         force: whether any folder at `out` is replaced.
-        engine: runs independent trainings, and forecasts; one after the other by default.
+        engine: runs independent trainings, networks of an ensemble, and forecasts.
         should_stop: polled during the work; True ends it, and the next call goes on from there.
 
     Raises:
@@ -106,7 +106,7 @@ def backtest_subject(
     report: bool = True,
     compared_to: str | None = None,
     force: bool = False,
-    engine: Engine | None = None,
+    engine: Engine = IN_PROCESS,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = never_stop,
 ) -> BacktestResult:
@@ -165,7 +165,7 @@ def run_backtest(
     plan: BacktestPlan,
     work: BacktestWork,
     *,
-    engine: Engine | None = None,
+    engine: Engine = IN_PROCESS,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = never_stop,
 ) -> BacktestedWindows:
@@ -182,7 +182,7 @@ def run_backtest(
     if done:
         listener.info(f"{len(done)} of {plan.n_windows} windows are done already")
     fits = BacktestFits(subject, plan, work, listener, should_stop)
-    finish_windows(fits, done, engine or InProcessEngine())
+    finish_windows(fits, done, engine)
     windows = concatenate_windows([work.require(number) for number in range(plan.n_windows)])
     return BacktestedWindows(subject, plan, windows, fits.resolved_spec())
 

@@ -14,13 +14,13 @@ from typing import Any
 
 from rnnforecast.errors import Stopped
 from rnnforecast.parallel.engine import Engine, TaskContext, never_stop
-from rnnforecast.parallel.in_process import InProcessEngine
 from rnnforecast.pipeline.progress import NullListener, SendingListener, pass_on
 from rnnforecast.pipeline.statsforecast_baselines import choose_baselines
 from rnnforecast.training import device
 from rnnforecast.workflow.backtest_duration import Duration, estimate_duration
 from rnnforecast.workflow.backtest_fits import BacktestFits, Seasons
 from rnnforecast.workflow.backtest_forecast import WindowForecaster, window_batches
+from rnnforecast.workflow.train_session import IN_PROCESS
 
 MIN_FORECASTS = 20_000
 """Forecasts from which on workers are quicker than this process, which need not start."""
@@ -92,6 +92,7 @@ def finish_windows(fits: BacktestFits, done: Collection[int], engine: Engine) ->
     if not tasks:
         return
     duration = estimate_duration(fits, [each for each in range(plan.n_windows) if each not in done])
+    fits = replace(fits, engine=engine)  # for the networks of one training at a time
     engine = _engine_that_pays(fits, engine, tasks, duration)
     n_workers = min(engine.n_workers, len(tasks))
     if duration is not None:
@@ -113,7 +114,8 @@ def finish_windows(fits: BacktestFits, done: Collection[int], engine: Engine) ->
 
     # listeners and signals are of this process
     shared = _SharedWork(
-        replace(fits, listener=NullListener(), should_stop=never_stop), fits.seasons()
+        replace(fits, listener=NullListener(), should_stop=never_stop, engine=IN_PROCESS),
+        fits.seasons(),
     )
     for _ in engine.run(
         run_window_task, shared, tasks, on_message=hear, should_stop=fits.should_stop
@@ -145,10 +147,10 @@ def _engine_that_pays(
     """The engine, or this process if that is not slower: workers take time to start."""
     n_workers = min(engine.n_workers, len(tasks))
     if n_workers == 1 or fits.is_on_accelerator:  # which one process keeps busy
-        return InProcessEngine()
+        return IN_PROCESS
     if duration is None:
         windows = [window for task in tasks for batch in task.batches for window in batch]
         pays = int(fits.plan.is_used[windows].sum()) >= MIN_FORECASTS
     else:
         pays = duration.seconds(1) - duration.seconds(n_workers) > WORKER_SECONDS
-    return engine if pays else InProcessEngine()
+    return engine if pays else IN_PROCESS
