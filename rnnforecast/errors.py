@@ -75,6 +75,10 @@ class RnnForecastError(Exception):
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As pickled, to be raised in another process: the problems, not only their text."""
+        return type(self), self.problems, vars(self)
+
 
 class ForecastWarning(UserWarning):
     """What a user of the Python API has to know: changes by cleaning, a better baseline …"""

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from rnnforecast import errors
-from rnnforecast.errors import DataError, ForecastWarning, Problem, RnnForecastError, RunFolderError
+from rnnforecast.errors import (
+    DataError,
+    ForecastWarning,
+    Problem,
+    RnnForecastError,
+    RunFolderError,
+    StaleInput,
+    Stopped,
+)
 
 
 def test_a_problem_reads_as_place_then_finding_then_cure() -> None:
@@ -27,6 +37,27 @@ def test_an_error_prints_one_line_a_problem_in_the_given_order() -> None:
 def test_an_error_without_a_problem_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="at least one problem"):
         RnnForecastError()
+
+
+def _all_errors(base: type[RnnForecastError] = RnnForecastError) -> list[type[RnnForecastError]]:
+    return [base, *(each for child in base.__subclasses__() for each in _all_errors(child))]
+
+
+@pytest.mark.parametrize("kind", _all_errors())
+def test_an_error_that_was_pickled_is_the_same_error(kind: type[RnnForecastError]) -> None:
+    error = kind(Problem("a", "first", "mend it"), Problem("b", "second"))
+    error.add_note("in a worker")
+    found = pickle.loads(pickle.dumps(error))
+    assert type(found) is kind
+    assert (found.problems, str(found)) == (error.problems, str(error))
+    assert vars(found) == vars(error)
+
+
+def test_the_findings_and_the_signal_of_an_error_survive_pickling() -> None:
+    stale = StaleInput(Problem("a", "old"), findings=[{"code": "age"}])
+    assert pickle.loads(pickle.dumps(stale)).findings == ({"code": "age"},)
+    stopped = pickle.loads(pickle.dumps(Stopped("saved", 15)))
+    assert (stopped.text, stopped.number, stopped.exit_code) == ("saved", 15, 143)
 
 
 @pytest.mark.parametrize(

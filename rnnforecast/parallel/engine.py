@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,14 +81,15 @@ def open_engine(name: str = LOCAL, workers: int | None = None) -> Engine:
     ``ray://address``.
 
     Args:
-        workers: tasks that run at once; None for as many as there are cores.
+        workers: tasks that run at once; None for as many as there are cores. On Windows, tasks
+            run one after the other in this process.
 
     Raises:
         UsageError for another name, or if the package of the engine is not installed.
     """
     if name == LOCAL:
         count = available_cores() if workers is None else workers
-        if count > 1:
+        if count > 1 and sys.platform != "win32":
             from rnnforecast.parallel.local import LocalEngine
 
             return LocalEngine(count)

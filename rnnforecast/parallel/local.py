@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+import os
+import selectors
 import signal
 import socket
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from rnnforecast.errors import Problem, WorkerLost
+from rnnforecast.parallel.channel import Channel
 from rnnforecast.parallel.engine import TaskFunction, never_stop
 from rnnforecast.parallel.shared_object import SharedObject
 from rnnforecast.parallel.threads import worker_environment
-from rnnforecast.parallel.worker import STOP
+from rnnforecast.parallel.worker import STOP, STOP_SIGNALS
 
 POLL_SECONDS = 0.1
 """Between two questions whether to stop."""
 
+END_SECONDS = 5.0
+"""Longest time between the end of a worker's socket and that of its process."""
+
 _START = (
-    "import sys; sys.path[:] = {path!r}; from rnnforecast.parallel.worker import main; main{ends}"
+    "import sys; sys.path[:] = {path!r}; from rnnforecast.parallel.worker import main; "
+    "main{arguments}"
 )
 
 
 @dataclass
 class _Worker:
     process: subprocess.Popen[bytes]
-    connection: Connection
+    channel: Channel
     task: int | None = None
     """The index of the running task."""
 
@@ -40,7 +46,8 @@ class LocalEngine:
     """Runs tasks in worker processes on this machine; see `Engine`.
 
     Workers are new processes, not forks, which would inherit locks of running threads; each runs
-    with one thread, and with `OMP_NUM_THREADS=1` starts no workers of its own.
+    with one thread, and with `OMP_NUM_THREADS=1` starts no workers of its own. They end with this
+    process, however it ends.
     """
 
     def __init__(self, n_workers: int) -> None:
@@ -56,25 +63,34 @@ class LocalEngine:
         should_stop: Callable[[], bool] = never_stop,
         max_attempts: int = 1,
     ) -> Iterator[tuple[int, Any]]:
-        """See `Engine.run`."""
+        """See `Engine.run`.
+
+        Raises OutputError if the folder for temporary files cannot hold what tasks share.
+        """
         pool = _Pool(SharedObject((function, shared)))
         waiting = deque(range(len(tasks)))
         attempts = [0] * len(tasks)
         stopping = False
+
+        def start_waiting() -> None:
+            while waiting and (worker := pool.idle_worker(self.n_workers)) is not None:
+                index = waiting.popleft()
+                attempts[index] += 1
+                pool.start(worker, index, tasks[index])
+
         try:
             while True:
                 if not stopping and should_stop():
                     stopping = True
                     waiting.clear()
                     pool.send_stop()
-                while waiting and (worker := pool.idle_worker(self.n_workers)) is not None:
-                    index = waiting.popleft()
-                    attempts[index] += 1
-                    pool.start(worker, index, tasks[index])
+                start_waiting()
                 if not pool.busy():
                     return
                 for index, kind, content in pool.poll():
                     if kind == "result":
+                        if not should_stop():  # no worker waits for the user of the result
+                            start_waiting()
                         yield index, content
                     elif kind == "message":
                         if on_message is not None:
@@ -88,7 +104,7 @@ class LocalEngine:
             pool.close()
 
     def check_files(self, paths: Sequence[str | Path], folder: Path | None = None) -> None:
-        """Nothing: each process of this machine sees the same files."""
+        """See `Engine.check_files`."""
 
 
 class _Pool:
@@ -108,42 +124,54 @@ class _Pool:
                 return worker
         if len(self.workers) == limit:
             return None
-        ours, theirs = socket.socketpair()
-        ends = (theirs.fileno(), self.shared.fileno())
-        process = subprocess.Popen(
-            [sys.executable, "-c", _START.format(path=sys.path, ends=ends)],
-            pass_fds=ends,
-            stdin=subprocess.DEVNULL,
-            env=worker_environment(),
-        )
-        theirs.close()
-        self.workers.append(_Worker(process, Connection(ours.detach())))
+        # a Ctrl-C waits until the worker is listed, and will be ended; the worker itself inherits
+        # the block, and ignores these signals before it ends it
+        with _blocked_stop_signals():
+            self.workers.append(self._start_worker())
         return self.workers[-1]
+
+    def _start_worker(self) -> _Worker:
+        ours, theirs = socket.socketpair()
+        descriptors = (theirs.fileno(), self.shared.fileno())
+        with theirs:
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-c",
+                    _START.format(path=sys.path, arguments=(*descriptors, os.getpid())),
+                ],
+                pass_fds=descriptors,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # that of this process is for results
+                env=worker_environment(),
+            )
+        return _Worker(process, Channel(ours))
 
     def start(self, worker: _Worker, index: int, task: Any) -> None:
         worker.task = index
         with suppress(OSError):  # a worker that has died is found by `poll`
-            worker.connection.send((task,))
+            worker.channel.send((task,))
 
     def send_stop(self) -> None:
         for worker in self.busy():
             with suppress(OSError):
-                worker.connection.send(STOP)
+                worker.channel.send(STOP)
 
     def poll(self) -> Iterator[tuple[int, str, Any]]:
         """What busy workers sent: the index of the task, ``result``, ``error``, ``message`` or
         ``lost``, and the content."""
-        by_connection = {worker.connection: worker for worker in self.busy()}
-        for connection in wait(list(by_connection), POLL_SECONDS):
-            worker = by_connection[connection]  # type: ignore[index]
+        with selectors.DefaultSelector() as selector:
+            for worker in self.busy():
+                selector.register(worker.channel, selectors.EVENT_READ, worker)
+            ready: list[_Worker] = [key.data for key, _ in selector.select(POLL_SECONDS)]
+        for worker in ready:
             index = worker.task
             assert index is not None
             try:
-                kind, content = worker.connection.recv()
+                kind, content = worker.channel.receive()
             except (EOFError, OSError):
                 self.workers.remove(worker)
-                worker.connection.close()
-                yield index, "lost", _lost(worker.process.wait())
+                yield index, "lost", _lost(_end(worker))
                 continue
             if kind != "message":
                 worker.task = None
@@ -151,12 +179,31 @@ class _Pool:
 
     def close(self) -> None:
         for worker in self.workers:
-            worker.connection.close()
             if worker.task is not None:
                 worker.process.kill()
+            worker.channel.close()
         for worker in self.workers:
-            worker.process.wait()
+            _end(worker)
         self.shared.close()
+
+
+@contextmanager
+def _blocked_stop_signals() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end(worker: _Worker) -> int:
+    """The exit code of a worker, which is killed if it does not end by itself."""
+    worker.channel.close()
+    try:
+        return worker.process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        worker.process.kill()
+        return worker.process.wait()
 
 
 def _lost(code: int) -> WorkerLost:
