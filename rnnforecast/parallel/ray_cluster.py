@@ -77,7 +77,8 @@ def _join(address: str) -> None:
         _init(address=address)
     except (ConnectionError, RuntimeError, ValueError, SystemExit) as error:
         found = f"cannot be joined: {str(error) or type(error).__name__}"
-        raise UsageError(Problem(f"the Ray cluster at {address}", found, START_CURE)) from None
+        cure = f"{START_CURE}; one with tokens needs RAY_AUTH_MODE=token"
+        raise UsageError(Problem(f"the Ray cluster at {address}", found, cure)) from None
 
 
 def _init(**options: Any) -> None:

@@ -26,7 +26,8 @@ from rnnforecast.errors import Problem, UsageError, WorkerLost
 from rnnforecast.parallel.engine import TaskFunction, never_stop
 from rnnforecast.parallel.ray_cluster import connect
 from rnnforecast.parallel.ray_nodes import check_node, file_sizes
-from rnnforecast.parallel.ray_task import Mailbox, package_versions, run_task
+from rnnforecast.parallel.ray_task import Mailbox, RayWork, package_versions, run_task
+from rnnforecast.parallel.threads import worker_variables
 
 POLL_SECONDS = 0.02
 """Between two looks at the running tasks."""
@@ -46,8 +47,6 @@ LOST = (
     WorkerCrashedError,
 )
 """Errors of a task whose worker or node has died."""
-
-ENVIRONMENT = {"env_vars": {"OMP_NUM_THREADS": "1"}}
 
 
 class RayEngine:
@@ -150,17 +149,18 @@ class _Queue:
     """The running tasks of one call of an engine."""
 
     def __init__(self, function: TaskFunction, shared: Any, has_mailbox: bool) -> None:
-        self.work = ray.put((function, shared))
+        environment = {"env_vars": worker_variables()}
         self.task = ray.remote(run_task).options(
-            num_cpus=1, max_retries=0, runtime_env=ENVIRONMENT, scheduling_strategy="SPREAD"
+            num_cpus=1, max_retries=0, runtime_env=environment, scheduling_strategy="SPREAD"
         )
         self.mailbox: Any = _start_mailbox() if has_mailbox else None
+        loaded = ray.put((function, shared))
+        self.work = RayWork(loaded, self.mailbox, str(Path.cwd()), package_versions())
         self.running: dict[Any, int] = {}
         """Reference to a result -> index of the task."""
 
     def start(self, index: int, task: Any) -> None:
-        versions = package_versions()
-        self.running[self.task.remote(self.work, task, index, self.mailbox, versions)] = index
+        self.running[self.task.remote(self.work, task, index)] = index
 
     def stop(self) -> None:
         self.mailbox.stop.remote()

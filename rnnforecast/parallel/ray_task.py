@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib import metadata
 from typing import Any
 
@@ -81,20 +82,27 @@ class _Context:
             ray.get(self.last)
 
 
-def run_task(
-    work: tuple[Any, Any], task: Any, index: int, mailbox: Any, versions: Mapping[str, str]
-) -> tuple[str, Any]:
-    """Runs a task: ``result`` and the value, or ``error`` and the exception.
+@dataclass(frozen=True)
+class RayWork:
+    """What all tasks of a call have in common."""
 
-    Args:
-        work: the function, and the shared object.
-        mailbox: the handle of a `Mailbox`, or None.
-        versions: the caller's, which this node has to have, too.
-    """
-    function, shared = work
-    context = _Context(index, mailbox)
+    loaded: Any
+    """The reference to the function and the shared object."""
+    mailbox: Any
+    """The handle of a `Mailbox`, or None."""
+    folder: str
+    """The caller's working folder, in which relative paths are."""
+    versions: Mapping[str, str]
+    """The caller's, which each node has to have, too."""
+
+
+def run_task(work: RayWork, task: Any, index: int) -> tuple[str, Any]:
+    """Runs a task: ``result`` and the value, or ``error`` and the exception."""
+    context = _Context(index, work.mailbox)
     try:
-        check_versions(versions)
+        check_versions(work.versions)
+        os.chdir(work.folder if os.path.isdir(work.folder) else "/")  # noqa: PTH112
+        function, shared = _load(work.loaded)
         answer = ("result", function(shared, task, context))
         context.flush()
     except RayActorError:
@@ -104,6 +112,12 @@ def run_task(
     except Exception as error:  # noqa: BLE001 - raised again by the caller
         answer = ("error", error)
     return answer
+
+
+@lru_cache(maxsize=1)
+def _load(reference: Any) -> Any:
+    """The object of a reference, once for all tasks of a process."""
+    return ray.get(reference)
 
 
 @cache

@@ -59,6 +59,11 @@ def worker_environment() -> dict[str, str]:
     return {**_POLICY, **os.environ, **_ONE_THREAD}
 
 
+def worker_variables() -> dict[str, str]:
+    """What the environment of such a process has to have on another machine."""
+    return {**_POLICY, **_ONE_THREAD}
+
+
 def user_environment() -> dict[str, str]:
     """The environment of this process without what `set_environment` has added, for programs of
     the user."""

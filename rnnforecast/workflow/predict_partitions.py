@@ -139,6 +139,8 @@ def publish_partitions(
     listener.info(f"{count_of(len(partitions), 'partition')} with {count_of(rows, 'row')}")
     dataset = _Dataset(parts, partitions, engine or InProcessEngine(), listener)
     try:
+        ends = [partitions[0].path, partitions[-1].path]
+        dataset.engine.check_files([parts.run_folder, *ends], parts.work)
         dataset.forecast()
         return _publish(dataset, run, out, work, checks, data or run.source, force=force)
     except KeyboardInterrupt as error:
