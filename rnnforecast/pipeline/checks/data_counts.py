@@ -138,7 +138,7 @@ def add_counts(parts: Sequence[DataCounts]) -> DataCounts:
 
     return DataCounts(
         changes=dict(changes),
-        readings=tuple(dict.fromkeys(text for part in parts for text in part.readings)),
+        readings=_first_readings([text for part in parts for text in part.readings]),
         steps=sum(part.steps for part in parts),
         regular_steps=sum(part.regular_steps for part in parts),
         outside_domain=sum(part.outside_domain for part in parts),
@@ -156,6 +156,14 @@ def add_counts(parts: Sequence[DataCounts]) -> DataCounts:
             sorted(label for part in parts for label in part.short_series)[:MAX_SERIES]
         ),
     )
+
+
+def _first_readings(readings: Sequence[str]) -> tuple[str, ...]:
+    """Different readings, at most `MAX_SERIES`, and how many more there are."""
+    different = list(dict.fromkeys(readings))
+    more = len(different) - MAX_SERIES
+    lines = [f"… and {more:,} more doubtful readings"] if more > 0 else []
+    return (*different[:MAX_SERIES], *lines)
 
 
 def shortest_lookback(run: Run) -> int:
