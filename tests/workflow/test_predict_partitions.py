@@ -229,7 +229,12 @@ def test_stale_data_publish_nothing_and_are_kept(run: Path, undisturbed: dict[st
     with pytest.raises(StaleInput, match="data_age"):
         published(run, checks=later)
     assert not Path("out").exists()
-    published(run, checks=later, overrides=["checks.data_age=off", "checks.unchanged_data=off"], resume=True)
+    published(
+        run,
+        checks=later,
+        overrides=["checks.data_age=off", "checks.unchanged_data=off"],
+        resume=True,
+    )
     assert files() == undisturbed
 
 
