@@ -19,6 +19,14 @@ SERIES_BYTES = 6_000.0
 """Of a series, whatever its length and horizon."""
 
 
+def training_bytes(
+    horizon: int, n_quantiles: int, n_rows: float, n_columns: int, n_series: int
+) -> float:
+    """The memory of a training on so many rows with so many targets and covariates each."""
+    rows = n_rows * (ROW_BYTES + n_columns * CELL_BYTES)
+    return BASE_BYTES + rows + n_series * _series_bytes(horizon, n_quantiles)
+
+
 def memory_budget(spec: Spec) -> MemoryBudget | None:
     """The budget of `training.memory_budget`; None without one.
 
@@ -31,12 +39,15 @@ def memory_budget(spec: Spec) -> MemoryBudget | None:
     if available <= 0:
         found = f"any training needs {BASE_BYTES / 1e6:,.0f} MB"
         raise SpecError(Problem(f"{KEY}: {text}", found, "set it to 1GB or more"))
-    n_forecasts = spec.window.horizon * (len(spec.forecast.quantiles) + 1)
     return MemoryBudget(
         text=text,
         available=available,
         row_bytes=ROW_BYTES,
         cell_bytes=CELL_BYTES,
-        series_bytes=SERIES_BYTES + FORECAST_BYTES * n_forecasts,
+        series_bytes=_series_bytes(spec.window.horizon, len(spec.forecast.quantiles)),
         seed=spec.training.seed,
     )
+
+
+def _series_bytes(horizon: int, n_quantiles: int) -> float:
+    return SERIES_BYTES + FORECAST_BYTES * horizon * (n_quantiles + 1)

@@ -43,6 +43,9 @@ class CheckResult:
     """The accuracy of each imputation method, the best first, if requested."""
     unknown_future: tuple[Problem, ...] = ()
     """Why `predict` would fail after a training on usable data."""
+    n_partitions: int = 0
+    """Partitions that were checked one by one: `report.per_series` has the series of each with the
+    most repairs, and there are no automatic values; 0 if all was read at once."""
 
     def to_json(self) -> str:
         """The report as a JSON object, with ``imputation``, an entry per method, if requested."""
@@ -64,7 +67,8 @@ class CheckResult:
     def repairs(self) -> int:
         """Rows, steps and values that cleaning would change, and series it would leave out."""
         totals = self.report.totals
-        return sum(int(totals[name]) for name in REPAIR_COUNTS) + len(totals["skipped"])
+        counts = [totals[name] for name in REPAIR_COUNTS]
+        return sum(map(int, (*counts, *totals["skipped_by_reason"].values())))
 
 
 def check(

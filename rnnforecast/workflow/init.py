@@ -12,6 +12,8 @@ import numpy as np
 from rnnforecast.data.cleaning_plan import CleaningPlan, align_table, preview_table, read_table
 from rnnforecast.data.features.checks import known_steps_ahead
 from rnnforecast.data.io.input_files import fetch_urls
+from rnnforecast.data.io.memory_budget import KEY as MEMORY_KEY
+from rnnforecast.data.io.memory_budget import RowLimit
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.io.target_columns import CANDIDATE
 from rnnforecast.data.panel.changes import CleaningChanges
@@ -21,6 +23,7 @@ from rnnforecast.errors import OutputPathError, Problem
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.auto import resolve_season
 from rnnforecast.pipeline.prepare import build_cleaning_plan
+from rnnforecast.pipeline.training_memory import training_bytes
 from rnnforecast.spec.load import parse_spec, spec_for_data
 from rnnforecast.spec.locations import absolute_location, is_url
 from rnnforecast.spec.reference import commented_yaml
@@ -47,6 +50,8 @@ COMMON_KEYS = (
     "forecast.plots",
 )
 """Keys that are often changed; the draft shows them besides the detected ones."""
+MAX_ROWS = 5_000_000
+"""Of more rows those of a sample of the series are looked at."""
 _LIST_MISSING = "set data.missing_values"
 
 
@@ -102,7 +107,10 @@ def init(
     given = frozenset(override.split("=", 1)[0].strip() for override in overrides)
     summary = _summarize(spec, path, given)
     values = _draft_values(relative, summary)
-    sections = _section_values(spec, values, sorted({*values, *COMMON_KEYS, *given}))
+    keys = {*values, *COMMON_KEYS, *given}
+    if summary.table.sampled:
+        keys.add(MEMORY_KEY)
+    sections = _section_values(spec, values, sorted(keys))
     text = f"# {_headline(summary)}\n\n{commented_yaml(sections, _draft_notes(summary))}"
     parse_spec(text, name=str(path))  # an invalid draft fails here, not in `train`
     write_text(path, text)
@@ -131,8 +139,9 @@ def _summarize(spec: Spec, path: Path, given: frozenset[str]) -> DataSummary:
     """Reads the data of `spec`; its horizon is kept if it is `given`, else suggested."""
     plan = build_cleaning_plan(spec)
     source = fetch_urls(spec.data.source_paths(path), spec.data)
-    table = read_table(plan, source)
-    candidates = find_covariate_candidates(plan, source, table)
+    selection = RowLimit(MAX_ROWS)
+    table = read_table(plan, source, selection=selection)
+    candidates = find_covariate_candidates(plan, source, table, selection)
     if "features.future" in given:
         candidates = replace(candidates, future=(), table=None)
     future = [name for name in spec.features.future if name in table.covariates]
@@ -230,6 +239,16 @@ def _draft_notes(summary: DataSummary) -> dict[str, str]:
             f"{summary.n_unknown_ahead:,} of {summary.panel.n_series:,} series lack "
             f"a future covariate in a part of the horizon"
         )
+    if sampled := summary.table.sampled:
+        n_columns = len(summary.table.roles.targets) + len(summary.table.covariates)
+        size = training_bytes(
+            summary.horizon.value,
+            len(summary.spec.forecast.quantiles),
+            summary.changes.n_rows / sampled.share,
+            n_columns,
+            sampled.of_series,
+        )
+        notes[MEMORY_KEY] = f"a training on all series takes about {size / 1e9:,.0f} GB"
     n_duplicates = changes.counts["duplicates"]
     if n_duplicates and summary.spec.clean.duplicates == "error":
         notes["clean.duplicates"] = f"repeated timestamps: {n_duplicates:,}; choose a rule"
@@ -265,6 +284,11 @@ def _without_period(reason: str) -> str:
 
 def _headline(summary: DataSummary) -> str:
     n_series, n_targets = len(summary.changes.series), len(summary.panel.target_names)
+    if summary.table.sampled:
+        return (
+            f"A spec for about {summary.table.sampled.of_series:,} series, of which "
+            f"{n_series:,} were looked at; every key not written here is automatic."
+        )
     size = "one series" if n_series == n_targets == 1 else describe_size(n_series, n_targets)
     return f"A spec for {size}; every key not written here is automatic."
 

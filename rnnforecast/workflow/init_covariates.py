@@ -10,6 +10,7 @@ import numpy as np
 from rnnforecast.data.cleaning_plan import CleaningPlan, read_table
 from rnnforecast.data.io.columns import CategoricalColumn
 from rnnforecast.data.io.frame_source import DataSource
+from rnnforecast.data.io.memory_budget import SeriesSelection
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.io.table_roles import MIN_ROWS_AHEAD
 from rnnforecast.data.panel.sorted_rows import observed_range, sort_table
@@ -51,9 +52,13 @@ class CovariateCandidates:
 
 
 def find_covariate_candidates(
-    plan: CleaningPlan, source: Sequence[DataSource], table: Table
+    plan: CleaningPlan,
+    source: Sequence[DataSource],
+    table: Table,
+    selection: SeriesSelection | None = None,
 ) -> CovariateCandidates:
-    """The candidates among columns without a role; none if these cannot be read.
+    """The candidates among columns without a role, in the series of the `selection`; none if these
+    columns cannot be read.
 
     A column is known ahead if it goes on for at least `MIN_ROWS_AHEAD` rows after the last target
     in most series: fewer are rather a delay of the targets.
@@ -66,14 +71,14 @@ def find_covariate_candidates(
     problems: tuple[Problem, ...] = ()
     try:
         options = replace(options, covariates=(*own, *others))
-        table = read_table(replace(plan, read_options=options), source)
+        table = read_table(replace(plan, read_options=options), source, selection=selection)
     except DataError as error:  # columns with invalid cells
         problems = _one_of_each_column(error.problems)
         others = tuple(name for name in others if not _is_named(name, problems))
         if len(others) == len(table.roles.unused):
             return CovariateCandidates(problems=problems)
         options = replace(options, covariates=(*own, *others))
-        table = read_table(replace(plan, read_options=options), source)
+        table = read_table(replace(plan, read_options=options), source, selection=selection)
     table = replace(table, covariates={name: table.covariates[name] for name in (*others, *own)})
     rows, _ = sort_table(table)
     n_targets = len(table.roles.targets)

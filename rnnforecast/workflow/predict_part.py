@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from rnnforecast.data.cleaning_plan import CleanedData
-from rnnforecast.data.io.partitions import Partition, file_sha256, hash_keys
+from rnnforecast.data.io.partitions import Partition, file_sha256, hash_keys, of_partition
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import DataError, Problem, RunFolderError
 from rnnforecast.output.folder_snapshot import FolderSnapshot
@@ -129,7 +128,7 @@ def forecast_part(
     except RunFolderError:
         raise
     except DataError as error:
-        return PartFailure(tuple(_of_partition(error.problems, task.partition)))
+        return PartFailure(of_partition(error.problems, task.partition))
     finally:
         pa.default_memory_pool().release_unused()
 
@@ -272,14 +271,3 @@ def _input_sha256(partition: Partition) -> str:
     except OSError as error:
         found = f"cannot be read ({error.strerror})"
         raise DataError(Problem("", found, "check that you may read it")) from error
-
-
-def _of_partition(problems: Sequence[Problem], partition: Partition) -> list[Problem]:
-    """The problems with the name of the partition."""
-    found = []
-    for problem in problems:
-        name = Path(partition.path).name
-        where = problem.where.removeprefix(name).lstrip(", ")
-        where = f"{partition.name}, {where}" if where else partition.name
-        found.append(Problem(where, problem.found, problem.cure))
-    return found

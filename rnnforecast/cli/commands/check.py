@@ -11,7 +11,17 @@ from rich.text import Text
 
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Force, Json, Overrides, Quiet, SpecFile, Verbose, Wait
+from rnnforecast.cli.options import (
+    EngineName,
+    Force,
+    Json,
+    Overrides,
+    Quiet,
+    SpecFile,
+    Verbose,
+    Wait,
+    Workers,
+)
 from rnnforecast.cli.printable import cell_text, message_text
 
 if TYPE_CHECKING:
@@ -48,6 +58,16 @@ def check(
             help="Hide known values and compare how well the methods of clean.missing impute them.",
         ),
     ] = False,
+    partitions: Annotated[
+        bool,
+        typer.Option(
+            "--partitions",
+            help="Check a folder of Parquet files, each with whole series, file by file, in the"
+            " memory of one file a process; without a report with plots.",
+        ),
+    ] = False,
+    workers: Workers = None,
+    engine: EngineName = "local",
     force: Force = False,
     wait: Wait = 0.0,
     json: Json = False,
@@ -57,7 +77,7 @@ def check(
     """Check spec and data, and report what cleaning would change."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console, spec, set_):
-        from rnnforecast.errors import DataError, Problem
+        from rnnforecast.errors import Problem, UsageError
         from rnnforecast.spec.load import read_spec
 
         read_spec(spec, set_ or [])  # a wrong spec is reported before anything heavy is imported
@@ -66,6 +86,17 @@ def check(
 
         resume_gc()
 
+        if partitions:
+            is_alone = not (report or impute_report)
+            result = _check_partitions(
+                console, spec, set_ or [], workers, engine, is_alone=is_alone
+            )
+            _write_result(console, result, json=json, quiet=quiet)
+            _raise_problems(spec, result, strict=strict)
+            return
+        if workers is not None or engine != "local":
+            found = "--workers and --engine belong to --partitions"
+            raise UsageError(Problem("check", found, "add it, or leave these out"))
         folder = None if no_report else report or Path("checks") / spec.stem
         with output_lock(folder or "-", "check", wait, on_wait=console.info):
             result = run_check(
@@ -75,23 +106,56 @@ def check(
                 report_folder=folder,
                 force=force,
             )
-        if json:
-            console.write_json(result.to_json())
-        elif not quiet:
-            _print_result(console, result)
+        _write_result(console, result, json=json, quiet=quiet)
         if folder is not None and result.report.problems:
             console.info("no report with plots: the data cannot be used as they are")
         elif folder is not None:
             console.info(f"report with plots: {folder / 'data_report.html'}")
-        if result.problems:
-            raise DataError(*result.problems)
-        doubtful = [note.decision for note in result.report.notes if note.is_doubtful]
-        if strict and doubtful:
-            raise DataError(*doubtful)
-        if strict and result.repairs:
-            found = f"cleaning would change {result.repairs:,} rows, values or series"
-            cure = "correct the data, or check without --strict"
-            raise DataError(Problem(str(spec), found, cure))
+        _raise_problems(spec, result, strict=strict)
+
+
+def _check_partitions(
+    console: ConsoleListener,
+    spec: Path,
+    overrides: list[str],
+    workers: int | None,
+    engine: str,
+    *,
+    is_alone: bool,
+) -> CheckResult:
+    from rnnforecast.errors import Problem, UsageError
+    from rnnforecast.parallel.engine import open_engine
+    from rnnforecast.workflow.check_partitions import check_partitions
+
+    if not is_alone:
+        found = "--report and --impute-report read all data at once"
+        raise UsageError(Problem("check --partitions", found, "leave them out"))
+    opened = open_engine(engine, workers)
+    return check_partitions(spec, overrides=overrides, engine=opened, listener=console)
+
+
+def _write_result(
+    console: ConsoleListener, result: CheckResult, *, json: bool, quiet: bool
+) -> None:
+    if json:
+        console.write_json(result.to_json())
+    elif not quiet:
+        _print_result(console, result)
+
+
+def _raise_problems(spec: Path, result: CheckResult, *, strict: bool) -> None:
+    """Raises DataError for problems; with `strict` for doubtful readings and repairs, too."""
+    from rnnforecast.errors import DataError, Problem
+
+    if result.problems:
+        raise DataError(*result.problems)
+    doubtful = [note.decision for note in result.report.notes if note.is_doubtful]
+    if strict and doubtful:
+        raise DataError(*doubtful)
+    if strict and result.repairs:
+        found = f"cleaning would change {result.repairs:,} rows, values or series"
+        cure = "correct the data, or check without --strict"
+        raise DataError(Problem(str(spec), found, cure))
 
 
 def _print_imputation_scores(console: ConsoleListener, result: CheckResult) -> None:
@@ -137,7 +201,9 @@ def _print_result(console: ConsoleListener, result: CheckResult) -> None:
             table.add_row(*(Text(cell_text(cell)) for cell in row))
         console.out.print()
         console.print_table(table)
-    if rows and more:
+    if rows and result.n_partitions:
+        console.out.print("of the series of each partition those with the most repairs")
+    elif rows and more:
         console.out.print(f"… and {more:,} more series; all of them with --json")
     if result.imputation_scores:
         _print_imputation_scores(console, result)

@@ -97,6 +97,28 @@ class KnownSample:
         return _with_sampled(table, replace(self.sampled, series=len(table.keys)))
 
 
+@dataclass(frozen=True)
+class RowLimit:
+    """As many series as have about so many rows together, for a look at the data."""
+
+    max_rows: int
+    seed: int = 1
+
+    def sample(self, files: Sequence[InputFile], roles: ColumnRoles) -> SeriesSample | None:
+        """The share of the rows; None if no column tells series apart."""
+        share = self.max_rows / sum(file.reader.estimate_rows() for file in files)
+        return None if share >= 1 or not roles.series else SeriesSample(share, self.seed)
+
+    def finish(self, table: Table, sample: SeriesSample | None) -> Table:
+        """The table, and how many series were read."""
+        if sample is None:
+            return table
+        sampled = SampledSeries(sample.share, sample.seed, "", len(table.keys))
+        found = f"{sampled.describe_size()} were looked at, with all rows of each"
+        note = ReadingNote(Problem("", found))
+        return replace(table, sampled=sampled, notes=(*table.notes, note))
+
+
 def only_sample(
     files: Sequence[InputFile], ids: Sequence[str], sample: SeriesSample
 ) -> tuple[InputFile, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +95,16 @@ def file_sha256(path: Path) -> str:
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def of_partition(problems: Iterable[Problem], partition: Partition) -> tuple[Problem, ...]:
+    """The problems with the name of the partition."""
+    found = []
+    for problem in problems:
+        where = problem.where.removeprefix(Path(partition.path).name).lstrip(", ")
+        where = f"{partition.name}, {where}" if where else partition.name
+        found.append(Problem(where, problem.found, problem.cure))
+    return tuple(found)
 
 
 def _common_folder(paths: Sequence[Path]) -> Path:

@@ -6,7 +6,6 @@ faulty cells.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -36,7 +35,7 @@ from rnnforecast.data.io.memory_budget import SeriesSelection, only_sample
 from rnnforecast.data.io.number_format import CellFormat, NumberFormat
 from rnnforecast.data.io.number_reading import NumberReader, NumberReading, range_notes
 from rnnforecast.data.io.read_options import ReadOptions
-from rnnforecast.data.io.reading_notes import ReadingNote
+from rnnforecast.data.io.reading_notes import ReadingNote, combine_notes
 from rnnforecast.data.io.series_sample import SampledSeries, SeriesSample
 from rnnforecast.data.io.table_roles import drop_targets_known_ahead, drop_unneeded_ids
 from rnnforecast.data.io.time_format_choice import choose_column_format
@@ -170,6 +169,16 @@ def read_files(
     return replace(table, notes=(*table.notes, *table.roles.notes))
 
 
+def infer_columns(source: Sequence[DataSource], options: ReadOptions) -> ReadOptions:
+    """The options with columns and types of covariates as the first rows of the files show them.
+
+    Raises DataError as `read_files`.
+    """
+    files = scan_files(source, options.data)
+    options = _expand_covariates(options, files)
+    return infer_column_roles(_read_head(files), options, _source_name(files)).resolve(options)
+
+
 def _expand_covariates(options: ReadOptions, files: Sequence[InputFile]) -> ReadOptions:
     """The options with names instead of patterns. DataError for columns both categorical and
     numeric."""
@@ -231,7 +240,11 @@ def _read_with_roles(
         ),
         line_index=LineIndex(files, columns.row_counts),
         covariates=columns.covariates,
-        notes=(*_combine_notes(files), *chosen.notes, *reading.notes),
+        notes=(
+            *combine_notes(note for file in files for note in file.reader.notes),
+            *chosen.notes,
+            *reading.notes,
+        ),
         number_format=reading.number_format,
     )
     return _without_invalid_cells(table, columns.invalid_cells, keep)
@@ -242,23 +255,6 @@ def _without_empty_rows(files: tuple[InputFile, ...]) -> tuple[InputFile, ...] |
     shorter = tuple(file.without_empty_rows() for file in files)
     is_shorter = any(new is not file for new, file in zip(shorter, files, strict=True))
     return shorter if is_shorter else None
-
-
-def _combine_notes(files: Sequence[InputFile]) -> tuple[ReadingNote, ...]:
-    """The notes on all files; of those that begin alike, the first with a count of the others."""
-    kinds: dict[str, list[ReadingNote]] = {}
-    for file in files:
-        for note in file.reader.notes:
-            kind = re.sub(r"[\d,]+", "", note.decision.found)[:30]
-            kinds.setdefault(kind, []).append(note)
-    return tuple(
-        _count_more(first, len(more)) if more else first for first, *more in kinds.values()
-    )
-
-
-def _count_more(note: ReadingNote, n_files: int) -> ReadingNote:
-    found = f"{note.decision.found} (and the like in {n_files:,} more files)"
-    return replace(note, decision=replace(note.decision, found=found))
 
 
 def _load_columns(

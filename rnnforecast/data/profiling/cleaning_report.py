@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.io.reading_notes import ReadingNote
+from rnnforecast.data.io.reading_notes import ReadingNote, combine_notes
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.panel.changes import CHANGE_COUNTS, CleaningChanges
 from rnnforecast.data.panel.panel import describe_size
@@ -71,7 +71,7 @@ class CleaningReport:
             lines.append(f"{total['constant']:,} series with a constant target")
         lines += [
             f"{count:,} series left out: {reason}"
-            for reason, count in Counter(total["skipped"].values()).items()
+            for reason, count in total["skipped_by_reason"].items()
         ]
         steps = count_of(total["steps"], "step")
         kept = describe_size(total["kept"], n_targets)
@@ -100,8 +100,47 @@ def build_cleaning_report(table: Table, changes: CleaningChanges) -> CleaningRep
         "constant": int((series["constant"] > 0).sum()),
         "too_short": int(series["too_short"].sum()),
         "skipped": dict(changes.skipped),
+        "skipped_by_reason": dict(Counter(changes.skipped.values())),
     }
     return CleaningReport(series, totals, changes.problems, (*table.notes, *changes.notes))
+
+
+def merge_reports(reports: Sequence[CleaningReport]) -> CleaningReport:
+    """The report of a dataset from those of its partitions, whose series are all different.
+
+    `per_series` and ``skipped`` are those of the reports, one behind the other.
+    """
+    totals = [report.totals for report in reports]
+    merged: dict[str, Any] = {}
+    for name, first in totals[0].items():
+        if isinstance(first, dict):
+            merged[name] = _merge_counts([total[name] for total in totals])
+        elif isinstance(first, int):
+            merged[name] = sum(total[name] for total in totals)
+        else:
+            merged[name] = first
+    ends = [total for total in totals if total["start"] is not None]
+    merged["start"] = min((total["start"] for total in ends), default=None)
+    merged["end"] = max((total["end"] for total in ends), default=None)
+    known = [total for total in totals if total["agreement"] is not None]
+    steps = [total["rows"] - total["series"] for total in known]  # between two rows of a series
+    agreed = sum(total["agreement"] * count for total, count in zip(known, steps, strict=True))
+    merged["agreement"] = agreed / sum(steps) if any(steps) else None
+    return CleaningReport(
+        pd.concat([report.per_series for report in reports], ignore_index=True),
+        merged,
+        tuple(problem for report in reports for problem in report.problems),
+        combine_notes((note for report in reports for note in report.notes), "partitions"),
+    )
+
+
+def _merge_counts(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Numbers added up by key; of texts the first."""
+    found: dict[str, Any] = {}
+    for part in parts:
+        for key, value in part.items():
+            found[key] = found.get(key, 0) + value if isinstance(value, int) else value
+    return found
 
 
 def doubtful_readings(table: Table, changes: CleaningChanges) -> list[str]:

@@ -50,6 +50,8 @@ class CheckedData:
     """Covariates that are categories."""
     found: Bools | None = None
     """[series of the profile] whether a series is in the files, where `series` are a sample."""
+    expected: Bools | None = None
+    """[S] `CheckContext.is_expected`, where the panel has labels instead of ids."""
     sampled: SampledSeries | None = None
     """Which series were read, as for a training; None for all."""
 
@@ -101,6 +103,8 @@ class CheckContext:
     def is_expected(self) -> Bools:
         """[S] whether a series would be known if the data had it at the training: with a sample of
         the series, those of it."""
+        if self.data.expected is not None:
+            return self.data.expected
         return self.run.reads_in_training(self.panel.keys)
 
     @property

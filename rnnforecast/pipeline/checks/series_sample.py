@@ -31,6 +31,7 @@ MAX_STEPS = 400
 N_OUTSTANDING = 20
 """Series of a partition that are kept because they end last, or have changed most."""
 TARGETS, OBSERVED, COVARIATES, TIMES = "targets", "observed", "covariates", "times"
+EXPECTED = "expected"
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def sample_series(
         "phase": np.r_[panel.phase, blank],
         "row_end": own["end"].to_numpy(),
         "trailing": own["trailing"].to_numpy(),
+        EXPECTED: np.r_[context.is_expected[chosen], np.ones(n_blank, dtype=np.bool_)],
         TARGETS: _as_lists(panel.targets, panel.offsets, n_blank),
         OBSERVED: _as_lists(panel.observed_mask, panel.offsets, n_blank),
     }
@@ -137,7 +139,8 @@ def merge_samples(tables: Sequence[pa.Table], kind: PanelKind, found: Bools | No
         else None,
         covariate_names=kind.covariates,
     )
-    return CheckedData(merged, series, kind.text_columns, found)
+    expected = table[EXPECTED].to_numpy()
+    return CheckedData(merged, series, kind.text_columns, found, expected)
 
 
 def _is_sampled(
