@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from rnnforecast.errors import Problem, WorkerLost
 from rnnforecast.parallel.channel import Channel
 from rnnforecast.parallel.engine import TaskFunction, never_stop
 from rnnforecast.parallel.shared_object import SharedObject
+from rnnforecast.parallel.task_pool import run_tasks
 from rnnforecast.parallel.threads import worker_environment
 from rnnforecast.parallel.worker import STOP, STOP_SIGNALS
 
@@ -67,41 +67,8 @@ class LocalEngine:
 
         Raises OutputError if the folder for temporary files cannot hold what tasks share.
         """
-        pool = _Pool(SharedObject((function, shared)))
-        waiting = deque(range(len(tasks)))
-        attempts = [0] * len(tasks)
-        stopping = False
-
-        def start_waiting() -> None:
-            while waiting and (worker := pool.idle_worker(self.n_workers)) is not None:
-                index = waiting.popleft()
-                attempts[index] += 1
-                pool.start(worker, index, tasks[index])
-
-        try:
-            while True:
-                if not stopping and should_stop():
-                    stopping = True
-                    waiting.clear()
-                    pool.send_stop()
-                start_waiting()
-                if not pool.busy():
-                    return
-                for index, kind, content in pool.poll():
-                    if kind == "result":
-                        if not should_stop():  # no worker waits for the user of the result
-                            start_waiting()
-                        yield index, content
-                    elif kind == "message":
-                        if on_message is not None:
-                            on_message(index, content)
-                    elif kind == "lost" and attempts[index] < max_attempts:
-                        if not stopping:
-                            waiting.append(index)
-                    else:
-                        raise content
-        finally:
-            pool.close()
+        pool = _Pool(SharedObject((function, shared)), self.n_workers)
+        yield from run_tasks(pool, tasks, on_message, should_stop, max_attempts)
 
     def check_files(self, paths: Sequence[str | Path], folder: Path | None = None) -> None:
         """See `Engine.check_files`."""
@@ -110,19 +77,31 @@ class LocalEngine:
 class _Pool:
     """The worker processes of one call of an engine."""
 
-    def __init__(self, shared: SharedObject) -> None:
-        self.shared = shared
+    def __init__(self, shared: SharedObject, n_workers: int) -> None:
+        self.shared, self.n_workers = shared, n_workers
         self.workers: list[_Worker] = []
 
     def busy(self) -> list[_Worker]:
         return [worker for worker in self.workers if worker.task is not None]
 
-    def idle_worker(self, limit: int) -> _Worker | None:
-        """A worker without a task, started if there are fewer than `limit`; None otherwise."""
+    def is_busy(self) -> bool:
+        return bool(self.busy())
+
+    def start(self, index: int, task: Any) -> bool:
+        worker = self._idle_worker()
+        if worker is None:
+            return False
+        worker.task = index
+        with suppress(OSError):  # a worker that has died is found by `poll`
+            worker.channel.send((task,))
+        return True
+
+    def _idle_worker(self) -> _Worker | None:
+        """A worker without a task, started if there are fewer than there may be."""
         for worker in self.workers:
             if worker.task is None:
                 return worker
-        if len(self.workers) == limit:
+        if len(self.workers) == self.n_workers:
             return None
         # a Ctrl-C waits until the worker is listed, and will be ended; the worker itself inherits
         # the block, and ignores these signals before it ends it
@@ -147,19 +126,12 @@ class _Pool:
             )
         return _Worker(process, Channel(ours))
 
-    def start(self, worker: _Worker, index: int, task: Any) -> None:
-        worker.task = index
-        with suppress(OSError):  # a worker that has died is found by `poll`
-            worker.channel.send((task,))
-
     def send_stop(self) -> None:
         for worker in self.busy():
             with suppress(OSError):
                 worker.channel.send(STOP)
 
     def poll(self) -> Iterator[tuple[int, str, Any]]:
-        """What busy workers sent: the index of the task, ``result``, ``error``, ``message`` or
-        ``lost``, and the content."""
         with selectors.DefaultSelector() as selector:
             for worker in self.busy():
                 selector.register(worker.channel, selectors.EVENT_READ, worker)

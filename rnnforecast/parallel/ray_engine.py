@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +26,7 @@ from rnnforecast.parallel.engine import TaskFunction, never_stop
 from rnnforecast.parallel.ray_cluster import connect
 from rnnforecast.parallel.ray_nodes import check_node, file_sizes
 from rnnforecast.parallel.ray_task import Mailbox, RayWork, package_versions, run_task
+from rnnforecast.parallel.task_pool import run_tasks
 from rnnforecast.parallel.threads import worker_variables
 
 POLL_SECONDS = 0.02
@@ -84,35 +84,9 @@ class RayEngine:
         max_attempts: int = 1,
     ) -> Iterator[tuple[int, Any]]:
         """See `Engine.run`."""
-        queue = _Queue(function, shared, on_message is not None or should_stop is not never_stop)
-        waiting = deque(range(len(tasks)))
-        attempts = [0] * len(tasks)
-        stopping = False
-        try:
-            while True:
-                if not stopping and should_stop():
-                    stopping = True
-                    waiting.clear()
-                    queue.stop()
-                while waiting and len(queue.running) < self.n_workers:
-                    index = waiting.popleft()
-                    attempts[index] += 1
-                    queue.start(index, tasks[index])
-                if not queue.running:
-                    return
-                for index, kind, content in queue.poll():
-                    if kind == "result":
-                        yield index, content
-                    elif kind == "message":
-                        if on_message is not None:
-                            on_message(index, content)
-                    elif kind == "lost" and attempts[index] < max_attempts:
-                        if not stopping:
-                            waiting.append(index)
-                    else:
-                        raise content
-        finally:
-            queue.close()
+        has_mailbox = on_message is not None or should_stop is not never_stop
+        pool = _Pool(function, shared, self.n_workers, has_mailbox)
+        yield from run_tasks(pool, tasks, on_message, should_stop, max_attempts)
 
     def check_files(self, paths: Sequence[str | Path], folder: Path | None = None) -> None:
         """See `Engine.check_files`."""
@@ -145,10 +119,13 @@ class RayEngine:
             raise UsageError(*problems.values())
 
 
-class _Queue:
+class _Pool:
     """The running tasks of one call of an engine."""
 
-    def __init__(self, function: TaskFunction, shared: Any, has_mailbox: bool) -> None:
+    def __init__(
+        self, function: TaskFunction, shared: Any, n_workers: int, has_mailbox: bool
+    ) -> None:
+        self.n_workers = n_workers
         environment = {"env_vars": worker_variables()}
         self.task = ray.remote(run_task).options(
             num_cpus=1, max_retries=0, runtime_env=environment, scheduling_strategy="SPREAD"
@@ -159,15 +136,20 @@ class _Queue:
         self.running: dict[Any, int] = {}
         """Reference to a result -> index of the task."""
 
-    def start(self, index: int, task: Any) -> None:
+    def start(self, index: int, task: Any) -> bool:
+        if len(self.running) == self.n_workers:
+            return False
         self.running[self.task.remote(self.work, task, index)] = index
+        return True
 
-    def stop(self) -> None:
-        self.mailbox.stop.remote()
+    def is_busy(self) -> bool:
+        return bool(self.running)
+
+    def send_stop(self) -> None:
+        if self.mailbox is not None:
+            self.mailbox.stop.remote()
 
     def poll(self) -> Iterator[tuple[int, str, Any]]:
-        """What tasks sent: the index of the task, ``result``, ``error``, ``message`` or ``lost``,
-        and the content."""
         refs = list(self.running)
         # Ray's own wait makes any signal a KeyboardInterrupt
         done, _ = ray.wait(refs, num_returns=len(refs), timeout=0)
@@ -186,7 +168,6 @@ class _Queue:
             yield index, kind, content
 
     def close(self) -> None:
-        """Ends the tasks that still run."""
         with suppress(RayError, ConnectionError):
             for ref in self.running:
                 ray.cancel(ref, force=True)
