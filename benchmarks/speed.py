@@ -8,6 +8,7 @@ start   `--help`, an error in a spec, and `predict` against the start of an inte
         imports
 many    `predict` for 2,000 and 20,000 series: time and memory
 growth  `train` of few steps with more and with longer series: time and memory
+busy    `train` and `predict` beside spinning programs: time and processor time
 members a whole `train` on M4 hourly by one process and by two, with `--data` only
 
 Both sides of a comparison run in turns (A B A B …), and medians are compared, so that other work
@@ -29,6 +30,7 @@ from pathlib import Path
 
 import numpy as np
 from machine import describe
+from speed_busy import busy
 from speed_members import members
 
 SERIES, LENGTH, LOOKBACK, PATCH_LENGTH, HORIZON, HIDDEN, BATCH = 400, 900, 168, 24, 48, 128, 128
@@ -298,6 +300,7 @@ PARTS: dict[str, Callable[[int], Sequence[str]]] = {
     "start": start,
     "many": lambda rounds: many(),
     "growth": lambda rounds: growth(),
+    "busy": lambda rounds: list(busy(rounds)),
 }
 
 
