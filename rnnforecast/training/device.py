@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 import torch
 
@@ -52,7 +52,8 @@ def device_of(net: torch.nn.Module) -> torch.device:
     return next(net.parameters()).device
 
 
-def limit_threads(batch_size: int, hidden_size: int) -> AbstractContextManager[None]:
+@contextmanager
+def limit_threads(batch_size: int, hidden_size: int) -> Iterator[None]:
     """Context of a training: a small network is trained on one thread, a large one on as many as
     there are cores, or as torch was limited to.
 
@@ -60,16 +61,19 @@ def limit_threads(batch_size: int, hidden_size: int) -> AbstractContextManager[N
     each other beside other jobs.
     """
     is_large = batch_size * hidden_size >= MULTITHREADING_THRESHOLD
-    return _torch_threads(available_cores() if is_large else 1)
+    with _torch_threads(available_cores() if is_large else 1):
+        yield
 
 
-def one_thread() -> AbstractContextManager[None]:
-    """Context in which torch computes on one thread, as in a worker process.
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Context, or decorator of a function, in which torch computes on one thread, as in a worker.
 
     Sums depend on the number of threads: what may run in a worker or in this process, or on another
     machine, gives the same bytes only so.
     """
-    return _torch_threads(1)
+    with _torch_threads(1):
+        yield
 
 
 @contextmanager

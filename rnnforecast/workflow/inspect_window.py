@@ -57,6 +57,7 @@ class WindowInspector:
         self.channel = location.target if self.joint else 0
         """Index of the target in the network's output."""
 
+    @device.one_thread()
     def inspect(self) -> Inspection:
         """All results."""
         item = int(self._item_indices(np.array([self.location.series]))[0])

@@ -13,6 +13,7 @@ from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.pipeline.auto import AutoChoice
 from rnnforecast.registry import BASE_FORECASTS
 from rnnforecast.spec.spec import Spec
+from rnnforecast.training.device import one_thread
 from rnnforecast.training.distributed import DistributedContext
 from rnnforecast.training.ridge import fit_base_forecast
 from rnnforecast.workflow.train_fit import N_SCALE_WINDOWS
@@ -24,6 +25,7 @@ N_FIT_WINDOWS = 8192
 """About the number of windows that the linear map is fitted to for the comparison."""
 
 
+@one_thread()
 def choose_base_forecast(
     config: ForecasterConfig,
     sampling: SamplingPlan,
