@@ -40,7 +40,7 @@ SHARED_KEYS = (
 
 
 class EnsembleSpec(SpecSection):
-    """Several networks, trained one after the other, whose forecasts are combined."""
+    """Several networks, trained in parallel, whose forecasts are combined."""
 
     members: Auto | SmallPositiveInt = Field(
         "auto",

@@ -71,7 +71,11 @@ class MemberFits:
                 self.first_weights[task.index] = task.first_weights
         left = [task for task in tasks if not self._is_finished(task)]
         engine = choose_engine(engine, left, self.data)
-        size = len(left) if time_budget is None else engine.n_workers
+        size = len(left)
+        if time_budget is not None:
+            size = engine.n_workers
+        elif engine.n_workers > 1:  # the longest first, so that no core is idle at the end
+            left.sort(key=lambda task: -estimate_seconds(task, self.data))
         for batch in self._batches(left, max(size, 1), time_budget):
             ended = engine.run(
                 fit_member,

@@ -97,6 +97,22 @@ def test_workers_start_only_where_they_save_more_time_than_they_take(
     assert (chosen is engine) == pays
 
 
+def test_workers_begin_with_the_longest_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, begun = LocalEngine(2), list[int]()
+
+    def record(function: Any, shared: Any, tasks: list[MemberTask], **options: Any) -> list[Any]:
+        begun.extend(task.index for task in tasks)
+        return [(index, None) for index in range(len(tasks))]
+
+    monkeypatch.setattr(engine, "run", record)
+    short, long = member_tasks(6, 2800)[::2], member_tasks(6, 5600)[1::2]
+    tasks = [task for pair in zip(short, long, strict=True) for task in pair]
+    MemberFits(fit_data(), TrainingState(), NullListener(), None).run(
+        tasks, engine, lambda: False, None
+    )
+    assert begun == [1, 3, 5, 0, 2, 4]
+
+
 def test_a_time_budget_is_asked_between_networks_that_run_together() -> None:
     fits = MemberFits(fit_data(), TrainingState(), NullListener(), None)
     tasks = member_tasks(5, 1)
