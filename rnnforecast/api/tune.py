@@ -54,6 +54,7 @@ def tune(
     data: DataLike | None = None,
     *,
     folder: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
     progress: Progress = "auto",
     **keys: Any,
 ) -> Tuning:
@@ -66,9 +67,11 @@ def tune(
         spec: a spec as in `train`; its section search says which keys are varied, and how.
         data: a data frame, a path, or a list of these; the data of the spec if not given.
         folder: where to write the results, if anywhere; a search that was ended goes on there.
+        workers: trials that run at the same time, at most, each in a process of its own; as many
+            as there are cores if not given. The result does not depend on it.
         progress: see `train`; each trial has a line among the messages.
         keys: keys of the section search, which replace those of the spec: ``trials``,
-            ``minutes``, ``workers``, ``criterion``, ``sampler`` and others.
+            ``minutes``, ``criterion``, ``sampler`` and others.
 
     Raises:
         SpecError, DataError, UsageError, TrainingDiverged, OutputError.
@@ -92,6 +95,7 @@ def tune(
     inputs = read_inputs(spec, data, search=keys)
     from rnnforecast.batch.stop_signal import stop_on_signal
     from rnnforecast.data.cleaning_plan import align_table
+    from rnnforecast.parallel.engine import open_engine
     from rnnforecast.pipeline.prepare import (
         build_cleaning_plan,
         file_paths,
@@ -111,7 +115,13 @@ def tune(
         text = dump_spec(inputs.spec, given_only=True)
         given = SpecText(text, inputs.spec, "spec.yaml", inputs.folder)
         with stop_on_signal(listener, [signal.SIGINT]) as should_stop:
-            result = tune_aligned(task, given, listener=listener, should_stop=should_stop)
+            result = tune_aligned(
+                task,
+                given,
+                engine=open_engine(workers=workers),
+                listener=listener,
+                should_stop=should_stop,
+            )
         trials = pd.DataFrame() if result.interrupted else pd.read_csv(path / TRIALS_FILE)
     if result.warning is not None:
         listener.warning(result.warning)

@@ -40,7 +40,7 @@ class SearchSpec(SpecSection):
         description="How values are drawn: by tree-structured Parzen estimators from those that"
         " were good so far, at random, or all combinations in random order; by training.seed.",
     )
-    trials: PositiveInt = Field(40, description="The number of trials, over all workers.")
+    trials: PositiveInt = Field(40, description="The number of trials.")
     minutes: PositiveFloat | None = Field(
         None,
         description="The minutes that the search may take, without the final comparison; null: no"
@@ -70,7 +70,4 @@ class SearchSpec(SpecSection):
         True,
         description="Whether a trial ends early that is worse than the best one on the folds so"
         " far, or whose validation loss is above the median of the others.",
-    )
-    workers: SmallPositiveInt = Field(
-        1, description="The number of processes that run trials at the same time."
     )

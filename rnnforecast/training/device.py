@@ -87,17 +87,6 @@ def _torch_threads(limit: int) -> Iterator[None]:
         torch.set_num_threads(n_threads)
 
 
-@contextmanager
-def share_cores(n_processes: int) -> Iterator[None]:
-    """Context in which torch has this process's share of the threads."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, n_threads // n_processes))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
-
-
 def seed_torch(seed: int) -> None:
     """Seeds torch's random number generators (initial weights, dropout) on every device."""
     torch.manual_seed(seed)

@@ -20,12 +20,11 @@ from rnnforecast.training import device
 from rnnforecast.workflow.backtest_duration import Duration, estimate_duration
 from rnnforecast.workflow.backtest_fits import BacktestFits, Seasons
 from rnnforecast.workflow.backtest_forecast import WindowForecaster, window_batches
+from rnnforecast.workflow.train_members import MAX_ATTEMPTS, WORKER_START_SECONDS
 from rnnforecast.workflow.train_session import IN_PROCESS
 
 MIN_FORECASTS = 20_000
 """Forecasts from which on workers are quicker than this process, which need not start."""
-WORKER_SECONDS = 3.0
-"""What a worker takes to start."""
 FORECAST = "forecast"
 """Sent by a task with the windows that it has stored."""
 
@@ -118,7 +117,12 @@ def finish_windows(fits: BacktestFits, done: Collection[int], engine: Engine) ->
         fits.seasons(),
     )
     for _ in engine.run(
-        run_window_task, shared, tasks, on_message=hear, should_stop=fits.should_stop
+        run_window_task,
+        shared,
+        tasks,
+        on_message=hear,
+        should_stop=fits.should_stop,
+        max_attempts=MAX_ATTEMPTS,
     ):
         pass
     if len(finished) < plan.n_windows:
@@ -152,5 +156,5 @@ def _engine_that_pays(
         windows = [window for task in tasks for batch in task.batches for window in batch]
         pays = int(fits.plan.is_used[windows].sum()) >= MIN_FORECASTS
     else:
-        pays = duration.seconds(1) - duration.seconds(n_workers) > WORKER_SECONDS
+        pays = duration.seconds(1) - duration.seconds(n_workers) > WORKER_START_SECONDS
     return engine if pays else IN_PROCESS

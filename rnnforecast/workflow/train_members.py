@@ -9,6 +9,7 @@ from typing import Any
 from rnnforecast.parallel.engine import Engine
 from rnnforecast.parallel.in_process import InProcessEngine
 from rnnforecast.pipeline.progress import ProgressListener, pass_on
+from rnnforecast.spec.training import TrainingSpec
 from rnnforecast.training.trainer import FINAL_FIT_STEP_FRACTION
 from rnnforecast.workflow.train_checkpoints import (
     CheckpointFile,
@@ -156,9 +157,21 @@ def choose_engine(engine: Engine, tasks: Sequence[MemberTask], data: FitData) ->
 
 def estimate_seconds(task: MemberTask, data: FitData) -> float:
     """About the seconds that the fits of a network take on one core."""
-    spec, config = task.spec, task.config
-    layer = 18 * config.hidden_size**2  # forward and backward pass of three gates
-    products = int(spec.batch_size) * config.n_patches * config.backbone.n_layers * layer
+    config = task.config
+    seconds = first_fit_seconds(
+        task.spec,
+        hidden_size=config.hidden_size,
+        n_patches=config.n_patches,
+        n_layers=config.backbone.n_layers,
+    )
+    return seconds * (1 + (FINAL_FIT_STEP_FRACTION if FINAL_FIT in data.phases else 0.0))
+
+
+def first_fit_seconds(
+    spec: TrainingSpec, *, hidden_size: int, n_patches: int, n_layers: int
+) -> float:
+    """About the seconds that the first fit of a network takes on one core."""
+    layer = 18 * hidden_size**2  # forward and backward pass of three gates
+    products = int(spec.batch_size) * n_patches * n_layers * layer
     step = STEP_SECONDS + products / PRODUCTS_PER_SECOND
-    final = FINAL_FIT_STEP_FRACTION if FINAL_FIT in data.phases else 0.0
-    return int(spec.max_steps) * (1 + final) * spec.gradient_accumulation * step
+    return int(spec.max_steps) * spec.gradient_accumulation * step

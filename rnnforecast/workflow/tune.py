@@ -16,6 +16,7 @@ from rnnforecast.data.cleaning_plan import align_table
 from rnnforecast.errors import DataError, Problem, UsageError
 from rnnforecast.output.ownership import claim_folder
 from rnnforecast.output.write_errors import os_errors_as_output_error
+from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.prepare import build_cleaning_plan, read_training_table
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.spec.backtest import BacktestSpec
@@ -23,6 +24,7 @@ from rnnforecast.spec.load import dump_spec, read_spec
 from rnnforecast.spec.search_space import Choices, Parameter, with_values
 from rnnforecast.spec.spec import Spec
 from rnnforecast.wording import count_of
+from rnnforecast.workflow.train_session import IN_PROCESS
 from rnnforecast.workflow.tune_comparison import (
     best_baseline,
     compare_to_untuned,
@@ -31,9 +33,9 @@ from rnnforecast.workflow.tune_comparison import (
 )
 from rnnforecast.workflow.tune_output import SpecText, write_tuning
 from rnnforecast.workflow.tune_space import build_space, untuned_values
-from rnnforecast.workflow.tune_trial import TuneTask
+from rnnforecast.workflow.tune_trial import TuneTask, engine_that_pays
 
-BUDGET_KEYS = ("trials", "minutes", "workers")
+BUDGET_KEYS = ("trials", "minutes")
 """Keys of the section search that may change from one call to the next."""
 
 
@@ -96,6 +98,7 @@ def tune(
     *,
     overrides: Sequence[str] = (),
     force: bool = False,
+    engine: Engine = IN_PROCESS,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TuneResult:
@@ -106,10 +109,11 @@ def tune(
     Args:
         overrides: ``section.key=value`` each.
         force: whether the results go into any folder, not only an empty one or that of a search.
+        engine: runs trials at the same time; the result does not depend on how many.
         should_stop: polled during training; True ends the search, which can be continued.
 
     Raises:
-        SpecError, DataError, TrainingDiverged, OutputError, UsageError.
+        SpecError, DataError, TrainingDiverged, OutputError, UsageError, WorkerLost.
     """
     check_optuna()
     spec = read_spec(path, overrides)
@@ -118,7 +122,9 @@ def tune(
     aligned = align_table(plan, read_training_table(spec, source))
     task = TuneTask(spec, aligned, source, path.resolve().parent, folder)
     text = SpecText(path.read_text(encoding="utf-8-sig"), read_spec(path), path.name, path.parent)
-    return tune_aligned(task, text, force=force, listener=listener, should_stop=should_stop)
+    return tune_aligned(
+        task, text, force=force, engine=engine, listener=listener, should_stop=should_stop
+    )
 
 
 def tune_aligned(
@@ -126,6 +132,7 @@ def tune_aligned(
     text: SpecText,
     *,
     force: bool = False,
+    engine: Engine = IN_PROCESS,
     listener: ProgressListener | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TuneResult:
@@ -145,7 +152,8 @@ def tune_aligned(
     study = search.open_study()
     try:
         study.check_fingerprint(_fingerprint(task, space))
-        run_search(search, study, listener, should_stop)
+        engine = engine_that_pays(engine, prepared.spec, task.n_folds)
+        run_search(search, study, engine, listener, should_stop)
         records = study.records()
         best = best_record(records)
         test = None
@@ -156,8 +164,9 @@ def tune_aligned(
             with study.final_lock():
                 test = _stored_comparison(study.comparison, values)
                 if test is None:
-                    test = compare_to_untuned(task, values, listener)
-                    study.comparison = {"values": values, "test": test}
+                    test = compare_to_untuned(task, values, engine, listener, should_stop)
+                    if test is not None:
+                        study.comparison = {"values": values, "test": test}
         result = _build_result(task, records, best, test)
         if test is not None:
             with study.final_lock():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,37 +14,90 @@ from rnnforecast.evaluation.evaluated_windows import (
 )
 from rnnforecast.evaluation.metrics import forecast_metrics
 from rnnforecast.evaluation.verdict import compare_forecasts
-from rnnforecast.pipeline.progress import ProgressListener
+from rnnforecast.parallel.engine import Engine, TaskContext
+from rnnforecast.pipeline.progress import ProgressListener, pass_on
 from rnnforecast.spec.search_space import with_values
-from rnnforecast.workflow.tune_trial import ScoredWindows, TuneTask, score_windows
+from rnnforecast.spec.spec import Spec
+from rnnforecast.training import device
+from rnnforecast.workflow.train_members import MAX_ATTEMPTS
+from rnnforecast.workflow.tune_trial import ScoredWindows, TrialStopped, TuneTask, score_windows
 
 UNTUNED_NAME = "the untuned spec"
 
 
+@dataclass(frozen=True)
+class _Specs:
+    """The specs that are compared, and the data."""
+
+    task: TuneTask
+    untuned: Spec
+    best: Spec
+
+
+def _score_spec(
+    specs: _Specs, task: tuple[int, bool], context: TaskContext
+) -> ScoredWindows | None:
+    """A test window, forecast by the best or the untuned spec; None if a stop is requested."""
+    number, is_best = task
+    count = specs.task.spec.search.test_windows
+    name = "the best spec" if is_best else "the untuned spec"
+    context.send(("info", f"final comparison: window {number + 1} of {count}, {name}"))
+    spec = specs.best if is_best else specs.untuned
+    with device.one_thread():
+        try:
+            return score_windows(specs.task, spec, count - 1 - number, context.should_stop)
+        except TrialStopped:
+            return None
+
+
 def compare_to_untuned(
-    task: TuneTask, values: Mapping[str, Any] | None, listener: ProgressListener
-) -> dict[str, Any]:
-    """The comparison, as in `tuning.json`.
+    task: TuneTask,
+    values: Mapping[str, Any] | None,
+    engine: Engine,
+    listener: ProgressListener,
+    should_stop: Callable[[], bool],
+) -> dict[str, Any] | None:
+    """The comparison, as in `tuning.json`; None if a stop was requested before its end.
 
     Each spec is trained on all data before each test window; the accuracy there is that of the
     held-out horizon that `train` reports. `values` are those of the best trial; None if that is the
     untuned spec.
     """
-    pairs = []
     count = task.spec.search.test_windows
-    for number in range(count):
-        n_cut = count - 1 - number
-        listener.info(f"final comparison: window {number + 1} of {count}, the untuned spec")
-        before = after = score_windows(task, task.spec, n_cut)
-        if values is not None:
-            listener.info(f"final comparison: window {number + 1} of {count}, the best spec")
-            after = score_windows(task, with_values(task.spec, values), n_cut)
-        if number == 0 and not before.has_validation:
-            listener.warning(
-                "the series are too short for validation windows: the intervals and the weight of "
-                "the networks are fitted to the windows that are compared"
-            )
-        pairs.append(_common_windows(after, before, number))
+    specs = _Specs(task, task.spec, task.spec if values is None else with_values(task.spec, values))
+    tasks = [(number, is_best) for number in range(count) for is_best in (False, True)]
+    if values is None:
+        tasks = [(number, False) for number in range(count)]
+    found = {
+        tasks[index]: scored
+        for index, scored in engine.run(
+            _score_spec,
+            specs,
+            tasks,
+            on_message=lambda _, message: pass_on(message, listener),
+            should_stop=should_stop,
+            max_attempts=MAX_ATTEMPTS,
+        )
+        if scored is not None
+    }
+    if len(found) < len(tasks):
+        return None
+    if not found[0, False].has_validation:
+        listener.warning(
+            "the series are too short for validation windows: the intervals and the weight of "
+            "the networks are fitted to the windows that are compared"
+        )
+    pairs = [
+        _common_windows(found[number, values is not None], found[number, False], number)
+        for number in range(count)
+    ]
+    return _compared(pairs, count, is_tuned=values is not None)
+
+
+def _compared(
+    pairs: Sequence[tuple[EvaluatedWindows, EvaluatedWindows]], count: int, *, is_tuned: bool
+) -> dict[str, Any]:
+    """Metrics of the windows of the best and the untuned spec, and the verdict."""
     tuned, untuned = zip(*pairs, strict=True)
     windows, other = concatenate_windows([*tuned]), concatenate_windows([*untuned]).forecast
     found: dict[str, Any] = {
@@ -58,7 +111,7 @@ def compare_to_untuned(
         },
         "verdict": None,
     }
-    if values is not None:
+    if is_tuned:
         verdict = compare_forecasts(windows, {UNTUNED_NAME: other})[UNTUNED_NAME]
         found["tuned"] = forecast_metrics(windows, windows.forecast)
         found["verdict"] = {

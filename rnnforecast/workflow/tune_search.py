@@ -1,20 +1,20 @@
-"""The search of `tune`: trials until the budget is spent, in one process or in several."""
+"""The search of `tune`: trials until the budget is spent, one or several at the same time."""
 
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rnnforecast.errors import DataError, Problem, RnnForecastError
-from rnnforecast.pipeline.progress import FitProgress, NullListener, ProgressListener
+from rnnforecast.parallel.engine import Engine, TaskContext
+from rnnforecast.pipeline.progress import ProgressListener, SendingListener, pass_on
 from rnnforecast.spec.search_space import Parameter
 from rnnforecast.training import device
+from rnnforecast.workflow.train_members import MAX_ATTEMPTS
+from rnnforecast.workflow.tune_generations import MAX_GENERATION
 from rnnforecast.workflow.tune_study import Candidate, Study, TrialRecord
 from rnnforecast.workflow.tune_trial import (
     INCOMPARABLE_LOSS,
@@ -26,6 +26,8 @@ from rnnforecast.workflow.tune_trial import (
 )
 
 POLL_SECONDS = 0.3
+ENDED = "ended"
+"""Sent when a trial has ended."""
 
 
 @dataclass(frozen=True)
@@ -44,62 +46,85 @@ class Search:
 
 
 def run_search(
-    search: Search, study: Study, listener: ProgressListener, should_stop: Callable[[], bool]
-) -> None:
-    """Runs trials until the budget is spent or a stop is requested, in as many processes as
-    `search.workers` says.
-
-    Raises the error of the spec as given; DataError if all trials fail.
-    """
-    n_workers = search.task.spec.search.workers
-    with _other_workers(search, n_workers) as others:
-        work(search, study, _Reporter(study, listener, n_workers), should_stop)
-        if should_stop():
-            others.request_stop()
-        while others.are_running() or (not should_stop() and study.n_running_elsewhere()):
-            if should_stop():
-                others.request_stop()
-            time.sleep(POLL_SECONDS)
-
-
-def work(
-    search: Search, study: Study, reporter: _Reporter, should_stop: Callable[[], bool]
-) -> None:
-    """Runs trials in this process."""
-    reporter.report()
-    while not should_stop() and (candidate := study.ask(search.untuned)) is not None:
-        reporter.begin(candidate)
-        try:
-            _run_trial(search, study, candidate, reporter, should_stop)
-        except BaseException:
-            study.give_back(candidate)
-            raise
-        reporter.report()
-
-
-def _run_trial(
     search: Search,
     study: Study,
-    candidate: Candidate,
-    reporter: _Reporter,
+    engine: Engine,
+    listener: ProgressListener,
     should_stop: Callable[[], bool],
 ) -> None:
+    """Runs trials until the budget is spent or a stop is requested, in the processes of `engine`.
+
+    Raises the error of the spec as given; DataError if all trials fail; WorkerLost.
+    """
+    reporter = _Reporter(study, listener)
+    reporter.report()
+
+    def hear(_: int, message: tuple[str, Any]) -> None:
+        if message[0] == ENDED:
+            reporter.report()
+        else:
+            pass_on(message, listener)
+
+    n_workers = min(engine.n_workers, MAX_GENERATION, search.task.spec.search.trials)
+    for _ in engine.run(
+        run_trials,
+        search,
+        range(n_workers),
+        on_message=hear,
+        should_stop=should_stop,
+        max_attempts=MAX_ATTEMPTS,
+    ):
+        pass
+    while not should_stop() and study.n_running_elsewhere():
+        time.sleep(POLL_SECONDS)
+    reporter.report()
+
+
+def run_trials(search: Search, _: int, context: TaskContext) -> None:
+    """Runs trials in this process, as long as the search has some."""
+    study = search.open_study()
+    try:
+        with device.one_thread():
+            while not context.should_stop():
+                if (candidate := study.ask(search.untuned)) is not None:
+                    _run_trial(search, study, candidate, context)
+                elif study.is_over:
+                    return
+                else:  # others are running the last trials of a generation
+                    time.sleep(POLL_SECONDS)
+    finally:
+        study.close()
+
+
+def _run_trial(search: Search, study: Study, candidate: Candidate, context: TaskContext) -> None:
     """Runs one trial and stores how it ended."""
+    try:
+        _score_candidate(search, study, candidate, context)
+    except TrialStopped:
+        study.give_back(candidate)
+    except BaseException:
+        study.give_back(candidate)
+        raise
+    else:
+        context.send((ENDED, candidate.number))
+
+
+def _score_candidate(
+    search: Search, study: Study, candidate: Candidate, context: TaskContext
+) -> None:
     settings = search.task.spec.search
     compares_losses = settings.prune and not set(INCOMPARABLE_LOSS).intersection(search.space)
     watch = TrialWatch(
         seconds_left=study.seconds_left(),
-        should_stop=should_stop,
-        on_progress=reporter.progress,
-        others=study.validation_losses() if compares_losses else (),
+        should_stop=context.should_stop,
+        on_progress=SendingListener(context.send, f"trial {candidate.number}").progress,
+        others=candidate.earlier_validation_losses() if compares_losses else (),
     )
     values = {} if candidate.is_untuned else candidate.values
     try:
         score = score_trial(
             search.task, values, watch, candidate.report_fold, candidate.is_worse_than_best
         )
-    except TrialStopped:
-        study.give_back(candidate)
     except TrialPruned as pruned:
         study.tell(candidate, None, state="pruned", note=str(pruned))
     except RnnForecastError as error:
@@ -120,29 +145,22 @@ def _run_trial(
 
 
 class _Reporter:
-    """Lines about trials that have ended, and the progress of the one that is running."""
+    """Lines about trials that have ended, in this process or another."""
 
-    def __init__(self, study: Study, listener: ProgressListener, n_workers: int) -> None:
-        self._study, self._listener, self._n_workers = study, listener, n_workers
-        self._reported, self._started = len(study.records()), time.monotonic()
-        self._at_start, self._title = self._reported, ""
+    def __init__(self, study: Study, listener: ProgressListener) -> None:
+        self._study, self._listener = study, listener
+        self._reported = {record.number for record in study.records()}
+        self._at_start, self._started = len(self._reported), time.monotonic()
         if self._reported:
-            listener.info(f"{self._reported} trials of this search are there already")
-
-    def begin(self, candidate: Candidate) -> None:
-        """Takes the number of the trial that begins."""
-        self._title = f"trial {candidate.number}"
-
-    def progress(self, progress: FitProgress) -> None:
-        """Passes a step of a training on, under the number of its trial."""
-        self._listener.progress(replace(progress, phase=f"{self._title}, {progress.phase}"))
+            listener.info(f"{self._at_start} trials of this search are there already")
 
     def report(self) -> None:
-        """A line for each trial that has ended, in this process or another."""
+        """A line for each trial that has ended since."""
         records = self._study.records()
-        for place in range(self._reported, len(records)):
-            self._listener.info(self._line(records[place], records))
-        self._reported = len(records)
+        for record in records:
+            if record.number not in self._reported:
+                self._listener.info(self._line(record, records))
+                self._reported.add(record.number)
 
     def _line(self, record: TrialRecord, records: list[TrialRecord]) -> str:
         search = self._study.search
@@ -180,55 +198,3 @@ def describe_values(values: Mapping[str, Any]) -> str:
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-@dataclass(frozen=True)
-class _Others:
-    """The other processes of this command."""
-
-    processes: list[Any]
-    stop: Any
-
-    def request_stop(self) -> None:
-        """Asks them to stop their trials."""
-        self.stop.set()
-
-    def are_running(self) -> bool:
-        """Whether one of them is."""
-        return any(process.is_alive() for process in self.processes)
-
-
-@contextmanager
-def _other_workers(search: Search, count: int) -> Iterator[_Others]:
-    """Starts `count` - 1 processes, each with its share of the cores; on an error they are
-    stopped."""
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    processes = [
-        context.Process(target=_work_alone, args=(search, stop, count, os.getpid()))
-        for _ in range(count - 1)
-    ]
-    for process in processes:
-        process.start()
-    with device.share_cores(count):
-        try:
-            yield _Others(processes, stop)
-        finally:
-            stop.set()
-            for process in processes:
-                process.join()
-
-
-def _work_alone(search: Search, stop: Any, count: int, parent: int) -> None:
-    """The main function of another process; it ends with its parent."""
-    study = search.open_study()
-    try:
-        with device.share_cores(count):
-            work(
-                search,
-                study,
-                _Reporter(study, NullListener(), count),
-                lambda: stop.is_set() or os.getppid() != parent,
-            )
-    finally:
-        study.close()

@@ -18,12 +18,16 @@ from rnnforecast.errors import DataError, Problem
 from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
 from rnnforecast.evaluation.metrics import forecast_metrics
+from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.prepare import PreparedData, prepare_aligned
 from rnnforecast.pipeline.progress import FitProgress, NullListener
 from rnnforecast.spec.search_space import with_values
 from rnnforecast.spec.spec import Spec
+from rnnforecast.training import device
 from rnnforecast.workflow.train import fit_prepared
+from rnnforecast.workflow.train_members import WORKER_START_SECONDS, first_fit_seconds
 from rnnforecast.workflow.train_output import TrainedRun
+from rnnforecast.workflow.train_session import IN_PROCESS
 from rnnforecast.workflow.tune_criteria import information_criterion
 
 N_PARTS = 16
@@ -234,12 +238,38 @@ class ScoredWindows:
     """Without validation windows, intervals and the weight of the networks are fitted to these."""
 
 
-def score_windows(task: TuneTask, spec: Spec, n_cut: int) -> ScoredWindows:
-    """The windows of the last horizon without the last `n_cut` ones."""
-    trained = fit_prepared(task.prepare(spec, n_cut), listener=NullListener())
+def score_windows(
+    task: TuneTask, spec: Spec, n_cut: int, should_stop: Callable[[], bool]
+) -> ScoredWindows:
+    """The windows of the last horizon without the last `n_cut` ones; TrialStopped if a stop is
+    requested."""
+    trained = fit_prepared(
+        task.prepare(spec, n_cut), listener=NullListener(), should_stop=should_stop
+    )
+    if trained.result.interrupted:
+        raise TrialStopped
     windows, labels = trained.fit_result.evaluation.windows, trained.session.panel.labels()
     return ScoredWindows(
         windows,
         [str(labels[series]) for series in windows.series],
         trained.session.validation is not None,
     )
+
+
+def engine_that_pays(engine: Engine, spec: Spec, n_folds: int) -> Engine:
+    """The engine, or this process if workers do not save more time than they need to start.
+
+    `spec` is that of a trial, with every `auto` resolved.
+    """
+    if engine.n_workers == 1 or device.select_device(spec.training.device).type != "cpu":
+        return IN_PROCESS
+    model, window, search = spec.model, spec.window, spec.search
+    seconds = first_fit_seconds(
+        spec.training,
+        hidden_size=int(model.hidden_size),
+        n_patches=int(window.lookback) // int(window.patch_length),
+        n_layers=int(model.layers),
+    )
+    seconds *= int(spec.ensemble.members) * n_folds * search.trials * search.step_share
+    saved = seconds - seconds / min(engine.n_workers, search.trials)
+    return engine if saved > WORKER_START_SECONDS else IN_PROCESS

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -46,10 +48,27 @@ class StopAt:
 
     def progress(self, progress: Any) -> None:
         self.phases += [progress.phase] if progress.phase not in self.phases else []
-        self.reached |= progress.phase == self.phase and progress.step >= self.step
+        self.reached |= (
+            self.phase in (progress.phase, progress.title) and progress.step >= self.step
+        )
 
     def should_stop(self) -> bool:
         return self.reached
+
+
+class KillWorker(StopAt):
+    """Kills a worker process when a task has begun, and asks for a stop as `StopAt`."""
+
+    def __init__(self, task: str, phase: str = "", step: int = 0) -> None:
+        super().__init__(phase, step)
+        self.task, self.killed = task, False
+
+    def progress(self, progress: Any) -> None:
+        super().progress(progress)
+        workers = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+        if not self.killed and workers and progress.task == self.task:
+            os.kill(int(workers[0]), signal.SIGKILL)
+            self.killed = True
 
 
 def trained(

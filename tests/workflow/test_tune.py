@@ -12,17 +12,21 @@ import pandas as pd
 import pytest
 
 from rnnforecast.errors import DataError, SpecError, UsageError
+from rnnforecast.parallel.engine import Engine
+from rnnforecast.parallel.local import LocalEngine
 from rnnforecast.pipeline.prepare import prepare
 from rnnforecast.pipeline.progress import FitProgress
 from rnnforecast.spec.load import read_spec
 from rnnforecast.spec.search_space import Choices, Range
+from rnnforecast.workflow import tune as tune_module
 from rnnforecast.workflow.train import fit_prepared
+from rnnforecast.workflow.train_session import IN_PROCESS
 from rnnforecast.workflow.tune import TuneResult, tune
 from rnnforecast.workflow.tune_comparison import conclusion
 from rnnforecast.workflow.tune_criteria import information_criterion
 from rnnforecast.workflow.tune_space import build_space
 from rnnforecast.workflow.tune_trial import TrialPruned, TrialStopped, TrialWatch
-from tests.workflow.runs import StopAt, all_files
+from tests.workflow.runs import KillWorker, StopAt, all_files
 
 SPEC = """# days of two shops
 data:
@@ -75,12 +79,15 @@ def folder(inputs: Path, without_pictures: None, monkeypatch: pytest.MonkeyPatch
     return inputs
 
 
-def search(out: str, *overrides: str, stop: StopAt | None = None) -> TuneResult:
+def search(
+    out: str, *overrides: str, stop: StopAt | None = None, engine: Engine = IN_PROCESS
+) -> TuneResult:
     stop = stop or StopAt()
     return tune(
         Path("spec.yaml"),
         Path(out),
         overrides=overrides,
+        engine=engine,
         listener=stop,
         should_stop=stop.should_stop,
     )
@@ -158,9 +165,15 @@ def test_the_search_never_sees_the_windows_of_the_comparison(folder: Path) -> No
     assert written("noise")["tuning.json"] != written("whole")["tuning.json"]
 
 
-def test_two_processes_run_the_trials_of_one_search(folder: Path) -> None:
-    result = search("two", "search.workers=2", FOLDS, "search.trials=2")
-    assert result.trials == {"complete": 2, "pruned": 0, "failed": 0}
+def test_a_search_in_a_worker_that_is_killed_ends_like_one_in_this_process(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune_module, "engine_that_pays", lambda engine, *_: engine)
+    heard = KillWorker("trial 2", "trial 3, fit", 4)
+    search("killed", stop=heard, engine=LocalEngine(1))
+    assert heard.killed
+    search("killed")
+    assert written("killed") == written("whole")
 
 
 def test_values_that_do_not_fit_the_data_fail_their_trial_only(folder: Path) -> None:

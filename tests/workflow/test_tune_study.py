@@ -14,7 +14,8 @@ import pytest
 from rnnforecast.errors import DataError, OutputPathError, UsageError
 from rnnforecast.spec.search import SearchSpec
 from rnnforecast.spec.search_space import Choices, Parameter, Range
-from rnnforecast.workflow.tune_study import STUDY_FILE, Study, TrialRecord, _union_seconds
+from rnnforecast.workflow.tune_journal import STUDY_FILE
+from rnnforecast.workflow.tune_study import Candidate, Study, TrialRecord, _union_seconds
 
 SPACE: dict[str, Parameter] = {
     "model.hidden_size": Choices((4, "auto", 8)),
@@ -34,8 +35,10 @@ def opened(folder: Path, **search: Any) -> Study:
 
 def run(study: Study, count: int = 100) -> list[TrialRecord]:
     """Runs trials whose score is known; all ended ones."""
-    untuned = {key: UNTUNED[key] for key in study.space}
-    while count and (candidate := study.ask(untuned)) is not None:
+    untuned = {key: UNTUNED[key] for key in study.space.parameters}
+    while count and not study.is_over:
+        if (candidate := study.ask(untuned)) is None:
+            continue  # another process runs the last trials of a generation
         count -= 1
         score = candidate.values["window.lookback"] / 100
         candidate.report_fold(score, [score, score])
@@ -102,17 +105,22 @@ def test_a_killed_process_loses_no_ended_trial_and_its_running_one_is_repeated(
     ]
 
 
-def test_two_workers_share_one_study(tmp_path: Path) -> None:
-    studies = [opened(tmp_path), opened(tmp_path)]
+def test_several_processes_draw_what_one_draws(tmp_path: Path) -> None:
+    studies = [opened(tmp_path / "several", trials=11) for _ in range(3)]
     threads = [threading.Thread(target=run, args=(study,)) for study in studies]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    records = run(opened(tmp_path))
-    assert [record.number for record in records] == [1, 2, 3, 4, 5, 6]
-    assert sum(record.is_untuned for record in records) == 1
-    assert all(record.state == "complete" for record in records)
+    records = run(opened(tmp_path / "several", trials=11))
+    assert [record.number for record in records] == list(range(1, 12))
+    assert records == run(opened(tmp_path / "one", trials=11))
+
+
+def test_a_search_with_more_trials_goes_on_with_the_generation_that_was_cut(tmp_path: Path) -> None:
+    whole = run(opened(tmp_path / "whole", trials=11))
+    assert len(run(opened(tmp_path / "parts", trials=6))) == 6
+    assert run(opened(tmp_path / "parts", trials=11)) == whole
 
 
 def test_a_grid_has_each_combination_once_and_then_ends(tmp_path: Path) -> None:
@@ -156,19 +164,25 @@ def test_a_study_of_another_spec_is_refused(tmp_path: Path) -> None:
     study.close()
 
 
-def test_a_trial_that_is_worse_on_what_both_have_is_pruned(tmp_path: Path) -> None:
+def test_a_trial_that_is_worse_than_the_best_of_earlier_generations_is_pruned(
+    tmp_path: Path,
+) -> None:
     study = opened(tmp_path, prune=True)
-    best = study.ask(None)
-    assert best is not None
-    best.report_fold(0.5, [0.5 + 0.01 * part for part in range(8)])
-    assert not best.is_worse_than_best()
-    study.tell(best, 0.5)
-    other = study.ask(None)
-    assert other is not None
-    other.report_fold(0.6, [0.6 + 0.01 * part for part in range(8)])
+
+    def began(score: float) -> Candidate:
+        trial = study.ask(None)
+        assert trial is not None
+        trial.report_fold(score, [score + 0.01 * part for part in range(8)])
+        return trial
+
+    for score in (0.5, 0.6, 0.6, 0.6):
+        trial = began(score)
+        assert not trial.is_worse_than_best()
+        study.tell(trial, score)
+    other = began(0.55)
     assert other.is_worse_than_best()
     study.tell(other, None, state="pruned", note="worse")
-    assert [record.state for record in study.records()] == ["complete", "pruned"]
+    assert [record.state for record in study.records()][3:] == ["complete", "pruned"]
     study.close()
 
 

@@ -11,7 +11,17 @@ import typer
 from rnnforecast.batch.stop_signal import stop_on_signal
 from rnnforecast.cli.console import ConsoleListener
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
-from rnnforecast.cli.options import Force, Json, Overrides, Quiet, SpecFile, Verbose, out_option
+from rnnforecast.cli.options import (
+    EngineName,
+    Force,
+    Json,
+    Overrides,
+    Quiet,
+    SpecFile,
+    Verbose,
+    Workers,
+    out_option,
+)
 from rnnforecast.cli.tuning_scores import tuning_table
 
 
@@ -28,9 +38,8 @@ def tune(
     minutes: Annotated[
         float | None, typer.Option("--minutes", metavar="M", help="Set search.minutes.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", metavar="N", help="Set search.workers.")
-    ] = None,
+    workers: Workers = None,
+    engine: EngineName = "local",
     force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -42,11 +51,12 @@ def tune(
     compared with the given one on windows that the search never saw. A search that was stopped or
     killed is continued by the same command; several commands may share one search.
     """
-    console = _Console(quiet=quiet, verbose=verbose)
-    given = {"trials": trials, "minutes": minutes, "workers": workers}
+    console = ConsoleListener(quiet=quiet, verbose=verbose)
+    given = {"trials": trials, "minutes": minutes}
     overrides = [*(set_ or [])]
     overrides += [f"search.{name}={value:g}" for name, value in given.items() if value is not None]
     with handle_errors(console, spec, overrides):
+        from rnnforecast.parallel.engine import open_engine
         from rnnforecast.spec.load import read_spec
 
         read_spec(spec, overrides)  # a wrong spec is reported before anything heavy is imported
@@ -60,6 +70,7 @@ def tune(
                 folder,
                 overrides=overrides,
                 force=force,
+                engine=open_engine(engine, workers),
                 listener=console,
                 should_stop=should_stop,
             )
@@ -75,10 +86,3 @@ def tune(
         if tuned.warning is not None:
             console.warning(tuned.warning)
         console.info(f"results in {folder}; next: rnnforecast train {folder / 'best.yaml'}")
-
-
-class _Console(ConsoleListener):
-    """A console where the steps of single trainings are a bar on a terminal only."""
-
-    def _log_progress(self, step: object) -> None:
-        """Trials have a line each."""
