@@ -18,12 +18,10 @@ import numpy as np
 
 from rnnforecast.statistical.histories import Histories
 from rnnforecast.statistical.structural_filter import (
+    WIDTH,
+    BlockFilter,
     CandidateForecasts,
-    Candidates,
-    FilterTables,
-    ForecastVariances,
     candidates,
-    filter_series,
     filter_tables,
 )
 from rnnforecast.statistical.sums import sum_rows
@@ -50,8 +48,6 @@ LARGEST_SEASON = 60
 """Longer seasons are subtracted as mean deviations; their states would be too many."""
 LARGEST_FREEDOM = 6.0
 """Most degrees of freedom of Student's t; errors several steps ahead have heavy tails."""
-ELEMENTS = 200_000
-"""Array elements of the series that are filtered together: they fit the processor's cache."""
 
 
 NEVER = -np.inf
@@ -159,11 +155,11 @@ def forecast(
     inner = season if season <= LARGEST_SEASON else 1
     prior = PRIORS[max(shortest for shortest in PRIORS if shortest <= season)]
     filters = _filters(prior, inner, int(left.max(initial=1)), horizon)
-    width = max(2 + inner, horizon * len(back) // 2)
-    size = max(1, ELEMENTS // (sum(len(each.variances.models) for each in filters) * width))
     chosen = np.flatnonzero(known)
-    for begin in range(0, len(chosen), size):
-        part = chosen[begin : begin + size]
+    # of about one length in a part: each length that ends there costs a forecast of all of it
+    chosen = chosen[np.argsort(histories.lengths[chosen], kind="stable")]
+    for begin in range(0, len(chosen), WIDTH):
+        part = chosen[begin : begin + WIDTH]
         values = histories.from_first(part)
         averages = _average_scales(
             values, left[:, part], prior, filters, season=season, horizon=horizon
@@ -180,26 +176,13 @@ def forecast(
     )
 
 
-@dataclass(frozen=True)
-class _Filter:
-    """The filter of some of the candidates."""
-
-    tables: FilterTables
-    variances: ForecastVariances
-
-    @property
-    def models(self) -> Candidates:
-        return self.variances.models
-
-
-def _filters(prior: Prior, season: int, steps: int, horizon: int) -> list[_Filter]:
+def _filters(prior: Prior, season: int, steps: int, horizon: int) -> list[BlockFilter]:
     """Those of candidates without a season, whose states are few, and of the others."""
     groups = [(1, SEASONS[:1])] + ([(season, SEASONS[1:])] if season > 1 else [])
     found = []
     for own_season, seasons in groups:
         models = candidates(prior.used_alphas(), prior.used_trends(), seasons)
-        tables = filter_tables(models, steps, own_season)
-        found.append(_Filter(tables, ForecastVariances(models, tables, horizon)))
+        found.append(BlockFilter(models, filter_tables(models, steps, own_season), horizon))
     return found
 
 
@@ -207,7 +190,7 @@ def _average_scales(
     values: Floats,
     left: Ints,
     prior: Prior,
-    filters: Sequence[_Filter],
+    filters: Sequence[BlockFilter],
     *,
     season: int,
     horizon: int,
@@ -234,16 +217,12 @@ def _average_scales(
         if season > LARGEST_SEASON:
             pattern = _pattern(centered, known, season)
             centered = np.where(known, centered - pattern[np.arange(len(taken)) % season], 0.0)
-        forecasts = [
-            filter_series(centered, ends[:, use], each.tables, each.variances) for each in filters
-        ]
-        average, spread, fit = _average(forecasts, ends[:, use].ravel(), weights)
+        average, spread, fit = _forecast_scale(centered, ends[:, use], filters, weights)
         ahead = (ends[:, use, None] + np.arange(horizon)) % season  # [R, M, H]
-        shape = ahead.shape
-        mean[scale][:, use] = average.reshape(shape) + center[:, None]
+        mean[scale][:, use] = average + center[:, None]
         mean[scale][:, use] += pattern[ahead, np.arange(len(count))[:, None]]
-        variance[scale][:, use] = spread.reshape(shape)
-        evidence[scale][:, use] = fit.reshape(shape[:2])
+        variance[scale][:, use] = spread
+        evidence[scale][:, use] = fit
         if scale:  # the density of a value is that of its logarithm divided by the value
             steps = np.minimum(ends[:, use] - 1, EVIDENCE)
             evidence[scale][:, use] += prior.logarithm - steps * center
@@ -252,25 +231,48 @@ def _average_scales(
     return mean, variance, share, np.where(highest > 0, highest, 1.0)
 
 
-def _average(
-    forecasts: Sequence[CandidateForecasts], lengths: Ints, log_prior: Floats
+def _forecast_scale(
+    values: Floats, ends: Ints, filters: Sequence[BlockFilter], log_prior: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Mean and variance `[M, H]` over the candidates, and the logarithm of their evidence `[M]`."""
+    """Means and variances `[R, M, H]` of series `[T, M]` at the origins `ends [R, M]`, and the
+    logarithms of their evidence `[R, M]`."""
+    shape = *ends.shape, filters[0].horizon
+    mean, variance, evidence = np.empty(shape), np.empty(shape), np.empty(ends.shape)
+    ages = np.unique(ends).tolist()
+    padded = np.zeros((ages[-1], WIDTH))
+    padded[:, : values.shape[1]] = values[: ages[-1]]
+    filtered = [each.run(padded, ages) for each in filters]
+    for age, *parts in zip(ages, *filtered, strict=True):
+        forecasts = [each.forecast(part, age) for each, part in zip(filters, parts, strict=True)]
+        average, spread, fit = _average(forecasts, age, log_prior)
+        origin, column = np.nonzero(ends == age)
+        mean[origin, column], variance[origin, column] = average[:, column].T, spread[:, column].T
+        evidence[origin, column] = fit[column]
+    return mean, variance, evidence
+
+
+def _average(
+    forecasts: Sequence[CandidateForecasts], age: int, log_prior: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Mean and variance `[H, M]` over the candidates, and the logarithm of their evidence `[M]`."""
     log_likelihood = np.concatenate([each.log_likelihood for each in forecasts])
-    share = np.minimum(1.0, EVIDENCE / np.maximum(lengths - 1, 1))
-    score = log_prior[:, None] + share * log_likelihood
+    score = log_prior[:, None] + min(1.0, EVIDENCE / max(age - 1, 1)) * log_likelihood
     largest = score.max(0)
     weights = np.exp(score - largest)
     total = sum_rows(weights)
     weights /= total
-    # one candidate after the other: arrays of [H, M] stay in the processor's cache
-    parts = [(each.mean[:, k], each.variance[:, k]) for each in forecasts for k in range(len(each))]
-    mean = sum(weight * part for weight, (part, _) in zip(weights, parts, strict=True))
-    variance = sum(
-        weight * (spread + (part - mean) ** 2)
-        for weight, (part, spread) in zip(weights, parts, strict=True)
-    )
-    return mean.T, variance.T, largest + np.log(total)
+    ends = np.cumsum([len(each.scale) for each in forecasts])[:-1]
+    own = np.split(weights, ends)
+    mean: Floats = sum(
+        np.einsum("km,khm->hm", weight, each.mean)
+        for weight, each in zip(own, forecasts, strict=True)
+    )  # type: ignore[assignment]
+    variance = np.zeros_like(mean)
+    for weight, each in zip(own, forecasts, strict=True):
+        variance += each.unit_variance @ (weight * each.scale)
+        distance = each.mean - mean
+        variance += np.einsum("km,khm,khm->hm", weight, distance, distance)
+    return mean, variance, largest + np.log(total)
 
 
 def _pattern(values: Floats, known: Bools, season: int) -> Floats:

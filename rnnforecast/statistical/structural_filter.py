@@ -24,6 +24,13 @@ DIFFUSE = 1e5
 MEAN_VARIANCE = 100.0
 """Prior variance of the level of candidates that return to a mean, in the same units."""
 
+WIDTH = 128
+"""Series that are filtered together, fewer are padded: matrix products of another width may round
+differently."""
+
+BLOCK = 12
+"""About the steps that are filtered at once, a multiple of the season."""
+
 SMALLEST = 1e-300
 """Least variance of one-step errors: that of equal values is zero."""
 
@@ -132,17 +139,16 @@ def _advance(covariance: Floats, models: Candidates) -> Floats:
 
 @dataclass(frozen=True)
 class CandidateForecasts:
-    """Forecasts of M histories by K candidates."""
+    """Forecasts of M histories of one age by K candidates."""
 
     mean: Floats
-    """`[H, K, M]`."""
-    variance: Floats
-    """`[H, K, M]` of the error of a step."""
+    """`[K, H, M]`."""
+    unit_variance: Floats
+    """`[H, K]` of the error of a step, in units of the one-step variance."""
+    scale: Floats
+    """`[K, M]` one-step variance."""
     log_likelihood: Floats
     """`[K, M]` of the one-step errors, scale integrated out, up to a constant of each history."""
-
-    def __len__(self) -> int:
-        return len(self.log_likelihood)
 
 
 class ForecastVariances:
@@ -153,14 +159,11 @@ class ForecastVariances:
         self.models, self.tables, self.horizon = models, tables, horizon
         self._known: dict[int, Floats] = {}
 
-    def __call__(self, ages: Ints) -> Floats:
-        """`[H, K, M]` of series with values at `ages [M]` steps."""
-        distinct, position = np.unique(ages, return_inverse=True)
-        missing = [int(age) for age in distinct if int(age) not in self._known]
-        if missing:
-            found = self._compute(np.array(missing))
-            self._known |= {age: found[..., at] for at, age in enumerate(missing)}
-        return np.stack([self._known[int(age)] for age in distinct], -1)[..., position]
+    def __call__(self, age: int) -> Floats:
+        """`[H, K]` of series with `age` values."""
+        if age not in self._known:
+            self._known[age] = self._compute(np.array([age]))[..., 0]
+        return self._known[age]
 
     def _compute(self, ages: Ints) -> Floats:
         """`[H, K, U]` of U ages."""
@@ -191,71 +194,141 @@ class ForecastVariances:
         return variance
 
 
-def filter_series(
-    values: Floats, ends: Ints, tables: FilterTables, variances: ForecastVariances
-) -> CandidateForecasts:
-    """Forecasts by each candidate at R origins of M series, origin by origin: R x M histories.
+@dataclass(frozen=True)
+class FilteredSeries:
+    """States of K candidates after the values of W series at one age."""
+
+    state: Floats
+    """`[K, d, W]`."""
+    squares: Floats
+    """`[K, W]` sum of the squared one-step errors after the first, in units of their variances."""
+
+
+class BlockFilter:
+    """The filter of K candidates as matrix products, which take B steps at a time.
+
+    Errors and states of B steps are a linear map of the B values and the d states before them.
+    Errors are in units of their standard deviations.
+    """
+
+    def __init__(self, models: Candidates, tables: FilterTables, horizon: int) -> None:
+        self.models, self.horizon = models, horizon
+        self.variances = ForecastVariances(models, tables, horizon)
+        steps, size, count = tables.gain.shape
+        self.season = max(size - 2, 1)
+        self.block = self.season * max(1, round(BLOCK / self.season))
+        n_blocks = -(-steps // self.block)
+        unit = np.ones((n_blocks * self.block, count))
+        unit[:steps] = np.sqrt(tables.variance)
+        gain = np.zeros((n_blocks * self.block, size, count))
+        gain[:steps] = tables.gain
+        self._map_errors, self._map_states = _block_maps(
+            models, gain.reshape(n_blocks, -1, size, count), unit.reshape(n_blocks, -1, count)
+        )
+        self._gain = np.ascontiguousarray((gain * unit[:, None]).transpose(2, 1, 0))  # [K, d, T]
+        self._powers = _level_powers(models, max(self.block, horizon))
+        log_variance = np.log(tables.variance[1:]).cumsum(0)
+        self._log_variance = np.concatenate([np.zeros((1, count)), log_variance])
+
+    def run(self, values: Floats, ages: Sequence[int]) -> list[FilteredSeries]:
+        """What is known of the series after so many steps.
+
+        Args:
+            values: `[T, WIDTH]`, each series from row 0 on, around zero.
+            ages: increasing numbers of steps, 1 to T.
+        """
+        count, size, block = len(self.models), self._gain.shape[1], self.block
+        given = np.zeros((count, block + size, WIDTH))
+        after, errors = np.empty((count, size, WIDTH)), np.empty((count, block, WIDTH))
+        squares = np.zeros((count, WIDTH))
+        found: list[FilteredSeries] = []
+        for begin in range(0, ages[-1], block):
+            part = values[begin : begin + block]
+            given[:, : len(part)] = part
+            np.matmul(self._map_errors[begin // block], given, out=errors)
+            while len(found) < len(ages) and ages[len(found)] <= begin + block:
+                left = ages[len(found)] - begin
+                state = self._state_inside(begin, given[:, block:], errors[:, :left])
+                found.append(FilteredSeries(state, squares + _squares(errors[:, :left], begin)))
+            np.matmul(self._map_states[begin // block], given, out=after)
+            given[:, block:] = after
+            squares += _squares(errors, begin)
+        return found
+
+    def _state_inside(self, begin: int, before: Floats, errors: Floats) -> Floats:
+        """`[K, d, W]` the states after the first errors `[K, j, W]` of a block that begins after
+        `begin` steps with the states `before [K, d, W]`."""
+        steps = errors.shape[1]
+        gain = self._gain[:, :, begin : begin + steps].copy()
+        level, slope_to_level, slope = (each[:, :steps][:, ::-1] for each in self._powers)
+        gain[:, 0] = level * gain[:, 0] + slope_to_level * gain[:, 1]
+        gain[:, 1] *= slope
+        state: Floats = np.matmul(gain, errors)
+        level, slope_to_level, slope = (each[:, steps, None] for each in self._powers)
+        state[:, 0] += level * before[:, 0] + slope_to_level * before[:, 1]
+        state[:, 1] += slope * before[:, 1]
+        state[:, 2:] += before[:, 2:]
+        return state
+
+    def forecast(self, filtered: FilteredSeries, age: int) -> CandidateForecasts:
+        """Forecasts of series from their states at this age."""
+        size = filtered.state.shape[1]
+        ahead = np.arange(self.horizon)
+        maps = np.zeros((len(self.models), self.horizon, size))
+        maps[:, :, 0], maps[:, :, 1] = (each[:, 1 : self.horizon + 1] for each in self._powers[:2])
+        if size > 2:
+            maps[:, ahead, 2 + (age + ahead) % self.season] = 1.0
+        freedom = max(age - 1, 1)
+        scale = np.maximum(filtered.squares / freedom, SMALLEST)
+        likelihood = -freedom / 2 * np.log(scale) - self._log_variance[age - 1][:, None] / 2
+        mean = np.matmul(maps, filtered.state)
+        return CandidateForecasts(mean, self.variances(age), scale, likelihood)
+
+
+def _block_maps(models: Candidates, gain: Floats, unit: Floats) -> tuple[Floats, Floats]:
+    """The maps of errors `[blocks, K, B, B + d]` and states `[blocks, K, d, B + d]`.
 
     Args:
-        values: `[T, M]`, each series from row 0 on, around zero.
-        ends: `[R, M]` values before each origin, 1 to T.
-        tables: for at least T steps.
-        variances: of the same candidates.
+        models: the candidates.
+        gain: `[blocks, B, d, K]`.
+        unit: `[blocks, B, K]` standard deviations of the errors.
     """
-    size, count = tables.gain.shape[1:]
-    origins, series = ends.shape
-    models = variances.models
-    season = max(size - 2, 1)
-    damping, reversion = models.damping[:, None], models.reversion[:, None]
-    state, squares = np.zeros((size, count, series)), np.zeros((count, series))
-    states, sums = np.zeros((size, count, origins, series)), np.zeros((count, origins, series))
-    change = np.empty_like(state)
-    for step in range(int(ends.max(initial=0))):
-        if step:
-            state[1] *= damping
-            state[0] *= reversion
-            state[0] += state[1]
-        expected = state[0] + state[2 + step % season] if size > 2 else state[0]
-        error = values[step] - expected
-        if step:
-            squares += error * error / tables.variance[step][:, None]
-        state += np.multiply(tables.gain[step][:, :, None], error, out=change)
-        origin, column = np.nonzero(ends == step + 1)
-        if len(column):
-            states[:, :, origin, column] = state[:, :, column]
-            sums[:, origin, column] = squares[:, column]
-    ages = ends.ravel()
-    mean = _predict(states.reshape(size, count, -1), ages, models, variances.horizon)
-    log_variance = np.zeros((len(tables.variance), count))
-    log_variance[1:] = np.log(tables.variance[1:]).cumsum(0)
-    freedom = np.maximum(ages - 1, 1)
-    scale = np.maximum(sums.reshape(count, -1) / freedom, SMALLEST)
-    likelihood = -freedom / 2 * np.log(scale) - log_variance[ages - 1].T / 2
-    variance = variances(ages)
-    variance *= scale
-    return CandidateForecasts(mean, variance, likelihood)
+    n_blocks, block, size, count = gain.shape
+    state = np.zeros((size, block + size, n_blocks, count))
+    state[np.arange(size), block + np.arange(size)] = 1.0
+    errors = np.empty((block, block + size, n_blocks, count))
+    for step in range(block):
+        state[1] *= models.damping
+        state[0] = models.reversion * state[0] + state[1]
+        expected = state[0] + state[2 + step % (size - 2)] if size > 2 else state[0]
+        error = -expected
+        error[step] += 1.0
+        errors[step] = error / unit[:, step]
+        state += gain[:, step].swapaxes(0, 1)[:, None] * error
+    return tuple(  # type: ignore[return-value]
+        np.ascontiguousarray(each.transpose(2, 3, 0, 1)) for each in (errors, state)
+    )
 
 
-def _predict(state: Floats, ages: Ints, models: Candidates, horizon: int) -> Floats:
-    """Means `[H, K, M]` of the next steps from the states `[d, K, M]` at the ages `[M]`."""
-    size, count, series = state.shape
-    season = size - 2
-    damping, reversion = models.damping[:, None], models.reversion[:, None]
-    level, slope = state[0], state[1]
-    mean = np.empty((horizon, count, series))
-    for step in range(horizon):
-        slope = damping * slope
-        level = reversion * level + slope
-        mean[step] = level
-    if season:
-        for first in np.unique(ages % season):
-            ahead = 2 + (first + np.arange(horizon)) % season
-            if (ages % season == first).all():
-                mean += state[ahead]
-            else:
-                column = np.flatnonzero(ages % season == first)
-                mean[:, :, column] += state[:, :, column][ahead]
-    return mean
+def _level_powers(models: Candidates, steps: int) -> tuple[Floats, Floats, Floats]:
+    """What the level is of level and slope 0 to `steps` steps before, and the slope of the slope,
+    `[K, steps + 1]` each."""
+    level, slope_to_level, slope = (np.zeros((len(models), steps + 1)) for _ in range(3))
+    level[:, 0] = slope[:, 0] = 1.0
+    for step in range(steps):
+        slope[:, step + 1] = models.damping * slope[:, step]
+        level[:, step + 1] = models.reversion * level[:, step]
+        slope_to_level[:, step + 1] = (
+            models.reversion * slope_to_level[:, step] + slope[:, step + 1]
+        )
+    return level, slope_to_level, slope
+
+
+def _squares(errors: Floats, begin: int) -> Floats:
+    """`[K, W]` sums of the squares of the errors `[K, B, W]` from step `begin` on; the first error
+    of a series does not count."""
+    counted = errors if begin else errors[:, 1:]
+    return np.asarray(np.einsum("kbw,kbw->kw", counted, counted))
 
 
 def _move_pair(covariance: Floats, damping: Floats, reversion: Floats) -> Floats:

@@ -9,10 +9,10 @@ from scipy.linalg import block_diag
 from rnnforecast.statistical import structural
 from rnnforecast.statistical.structural_filter import (
     DIFFUSE,
+    WIDTH,
+    BlockFilter,
     Candidates,
-    ForecastVariances,
     candidates,
-    filter_series,
     filter_tables,
 )
 from rnnforecast.types import Floats
@@ -59,13 +59,15 @@ def test_filter_agrees_with_the_joint_normal_distribution() -> None:
     values = np.cumsum(noise(23, 7)) + np.tile([1.0, -1.0, 0.5, -0.5], 6)[:23]
     values -= values.mean()
     tables = filter_tables(models, len(values), SEASON)
-    ends = np.array([[len(values)]])
-    variances = ForecastVariances(models, tables, HORIZON)
-    found = filter_series(values[:, None], ends, tables, variances)
+    block_filter = BlockFilter(models, tables, HORIZON)
+    series = np.repeat(values[:, None], WIDTH, axis=1)
+    (states,) = block_filter.run(series, [len(values)])
+    found = block_filter.forecast(states, len(values))
+    assert (found.mean == found.mean[..., :1]).all()  # wherever a series is among others
     for k in range(0, len(models), 5):
         mean, variance = gaussian_forecast(values, models, k)
-        np.testing.assert_allclose(found.mean[:, k, 0], mean, rtol=1e-4, atol=1e-4)
-        ratio = found.variance[:, k, 0] / variance  # the one-step variance is the same at all steps
+        np.testing.assert_allclose(found.mean[k, :, 0], mean, rtol=1e-4, atol=1e-4)
+        ratio = found.unit_variance[:, k] / variance  # the one-step variance is the same at all steps
         np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
 
 
