@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -48,6 +49,10 @@ LARGEST_SEASON = 60
 """Longer seasons are subtracted as mean deviations; their states would be too many."""
 LARGEST_FREEDOM = 6.0
 """Most degrees of freedom of Student's t; errors several steps ahead have heavy tails."""
+ROUNDED_STEPS = 32
+"""The tables of filters have a multiple of these, so that histories of many lengths share them."""
+MAX_KEPT_STEPS = 1024
+"""The tables of more are not kept for later calls."""
 
 
 NEVER = -np.inf
@@ -152,18 +157,15 @@ def forecast(
     known = left[0] > 0 if len(back) == 1 else left.max(0) > 0
     mean, variance = np.full((2, 2, *left.shape, horizon), np.nan)
     share, largest = np.zeros(left.shape), np.ones(left.shape)
-    inner = season if season <= LARGEST_SEASON else 1
-    prior = PRIORS[max(shortest for shortest in PRIORS if shortest <= season)]
-    filters = _filters(prior, inner, int(left.max(initial=1)), horizon)
+    steps = -(-int(left.max(initial=1)) // ROUNDED_STEPS) * ROUNDED_STEPS
+    filters = (_known_filters if steps <= MAX_KEPT_STEPS else _filters)(season, steps, horizon)
     chosen = np.flatnonzero(known)
     # of about one length in a part: each length that ends there costs a forecast of all of it
     chosen = chosen[np.argsort(histories.lengths[chosen], kind="stable")]
     for begin in range(0, len(chosen), WIDTH):
         part = chosen[begin : begin + WIDTH]
         values = histories.from_first(part)
-        averages = _average_scales(
-            values, left[:, part], prior, filters, season=season, horizon=horizon
-        )
+        averages = _average_scales(values, left[:, part], filters, season=season, horizon=horizon)
         mean[:, :, part], variance[:, :, part], share[:, part], largest[:, part] = averages
     missing = np.broadcast_to(left[..., None] == 0, mean.shape)
     mean[missing], variance[missing] = np.nan, np.nan
@@ -176,26 +178,37 @@ def forecast(
     )
 
 
-def _filters(prior: Prior, season: int, steps: int, horizon: int) -> list[BlockFilter]:
+def _filters(season: int, steps: int, horizon: int) -> tuple[BlockFilter, ...]:
     """Those of candidates without a season, whose states are few, and of the others."""
+    prior = _prior(season)
+    if season > LARGEST_SEASON:
+        season = 1
     groups = [(1, SEASONS[:1])] + ([(season, SEASONS[1:])] if season > 1 else [])
     found = []
     for own_season, seasons in groups:
         models = candidates(prior.used_alphas(), prior.used_trends(), seasons)
         found.append(BlockFilter(models, filter_tables(models, steps, own_season), horizon))
-    return found
+    return tuple(found)
+
+
+_known_filters = lru_cache(maxsize=4)(_filters)
+"""They take as long as the forecasts of some hundred series."""
+
+
+def _prior(season: int) -> Prior:
+    return PRIORS[max(shortest for shortest in PRIORS if shortest <= season)]
 
 
 def _average_scales(
     values: Floats,
     left: Ints,
-    prior: Prior,
     filters: Sequence[BlockFilter],
     *,
     season: int,
     horizon: int,
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Means and variances `[2, R, M, H]`, weights of logarithms and largest values `[R, M]`."""
+    prior = _prior(season)
     weights = prior.weights()
     weights = np.concatenate(
         [np.repeat(weights, len(each.models) // len(weights)) for each in filters]

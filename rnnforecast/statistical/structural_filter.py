@@ -159,10 +159,15 @@ class ForecastVariances:
         self.models, self.tables, self.horizon = models, tables, horizon
         self._known: dict[int, Floats] = {}
 
+    def prepare(self, ages: Sequence[int]) -> None:
+        """Computes those of all `ages` together."""
+        if missing := [age for age in ages if age not in self._known]:
+            found = self._compute(np.array(missing))
+            self._known |= {age: found[..., at] for at, age in enumerate(missing)}
+
     def __call__(self, age: int) -> Floats:
         """`[H, K]` of series with `age` values."""
-        if age not in self._known:
-            self._known[age] = self._compute(np.array([age]))[..., 0]
+        self.prepare([age])
         return self._known[age]
 
     def _compute(self, ages: Ints) -> Floats:
@@ -242,6 +247,7 @@ class BlockFilter:
         after, errors = np.empty((count, size, WIDTH)), np.empty((count, block, WIDTH))
         squares = np.zeros((count, WIDTH))
         found: list[FilteredSeries] = []
+        self.variances.prepare(ages)
         for begin in range(0, ages[-1], block):
             part = values[begin : begin + block]
             given[:, : len(part)] = part
