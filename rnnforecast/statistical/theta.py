@@ -13,7 +13,8 @@ Letters: N steps, M histories, P candidates of alpha, H horizon steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -34,8 +35,10 @@ STANDARD_SHARE = 0.5
 """1 - 1 / theta of the standard method."""
 PARAMETERS = 3
 """Alpha, initial level and theta: degrees of freedom that the error variance pays for."""
-BLOCK = 256
+BLOCK = 1024
 """Histories computed together, so that the work fits the processor's cache."""
+GRID_PARTS = 3
+"""Parts of the first search, for the same reason."""
 SMALLEST = 1e-12
 """Sums of squares below this share of the values' own are rounding errors."""
 
@@ -168,48 +171,128 @@ def _burn_in(lengths: Ints) -> Ints:
     return np.where(lengths >= 2 * BURN_IN + PARAMETERS, BURN_IN, 1)
 
 
+@dataclass(frozen=True)
+class _LeastSquares:
+    """Sum of squared errors, initial level and trend share `[P, M]` of P smoothing parameters."""
+
+    alpha: Floats
+    """`[P, M]`"""
+    squared: Floats
+    level: Floats
+    share: Floats
+
+    def take(self, index: Ints) -> _LeastSquares:
+        """Those at `index [R, M]`."""
+        column = np.arange(self.alpha.shape[1])
+        return _LeastSquares(*(getattr(self, f.name)[index, column] for f in fields(self)))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[_LeastSquares]) -> _LeastSquares:
+        """Those of all parts, one behind the other."""
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
+
+
 def _fit(data: _Data) -> _Fit:
     """The parameters with the least sum of squared one-step errors of each history."""
-    column = np.arange(len(data.lengths))
-    alphas = np.broadcast_to(np.array(ALPHAS)[:, None], (len(ALPHAS), len(column)))
+    grid = np.array_split(np.array(ALPHAS), GRID_PARTS)
+    found = _LeastSquares.concatenate([_search_grid(data, part) for part in grid])
     for _ in range(REFINEMENTS):
-        best = _least_squares(data, alphas)[0].argmin(0)
-        low = alphas[np.maximum(best - 1, 0), column]
-        high = alphas[np.minimum(best + 1, len(alphas) - 1), column]
-        alphas = low + (high - low) * np.linspace(0, 1, REFINED_POINTS)[:, None]
-    best = _least_squares(data, alphas)[0].argmin(0)
-    alpha = alphas[best, column]
-    _, level, share = _least_squares(data, alpha[None])
-    return _run(data, alpha, level[0], share[0])
+        best = found.squared.argmin(0)
+        low = found.take(np.maximum(best - 1, 0)[None])
+        high = found.take(np.minimum(best + 1, len(found.alpha) - 1)[None])
+        inner = np.linspace(0, 1, REFINED_POINTS)[1:-1, None]
+        between = _search(data, low.alpha + (high.alpha - low.alpha) * inner)
+        found = _LeastSquares.concatenate([low, between, high])
+    best_found = found.take(found.squared.argmin(0)[None])
+    return _run(data, best_found.alpha[0], best_found.level[0], best_found.share[0])
 
 
-def _least_squares(data: _Data, alpha: Floats) -> tuple[Floats, Floats, Floats]:
-    """Sum of squared errors, initial level and trend share `[P, M]` of each `alpha [P, M]`."""
+def _search_grid(data: _Data, alphas: Floats) -> _LeastSquares:
+    """The least squares of smoothing parameters `[P]` that are the same for all histories."""
     count, burn_in = len(data.lengths), _burn_in(data.lengths)
-    shape = (len(alpha), count)
-    decay, power = 1 - alpha, 1 - alpha  # (1 - alpha) ** k
-    level = np.zeros(shape)
-    rr, rc, rd, dd, cd, cc = (np.zeros(shape) for _ in range(6))
+    alpha = alphas[:, None]
+    power = np.cumprod(np.repeat(1 - alpha, len(data.values), axis=1), axis=1)  # [P, N]
+    slope_power = (1 - power * (1 - alpha)) / alpha
+    level, rr, rc, rd, error, product = np.zeros((6, len(alphas), count))
     for k in range(1, len(data.values)):
         n = data.active[k]
-        now, a, p = slice(None, n), alpha[:, :n], power[:, :n]
-        trend = data.intercept[k - 1, now] * p + data.slope[k - 1, now] * (
-            (1 - p * decay[:, :n]) / a
-        )
-        error = data.values[k, now] - level[:, now]
-        level[:, now] += a * error
+        now = slice(None, n)
+        p, q = power[:, k - 1, None], slope_power[:, k - 1, None]
+        e, x = error[:, now], product[:, now]
+        np.subtract(data.values[k, now], level[:, now], out=e)
+        level[:, now] += np.multiply(e, alpha, out=x)
+        if k < BURN_IN:
+            e *= k >= burn_in[now]
+        rr[:, now] += np.multiply(e, e, out=x)
+        rc[:, now] += np.multiply(e, p, out=x)
+        x *= data.intercept[k - 1, now]
+        rd[:, now] += x
+        e *= q
+        e *= data.slope[k - 1, now]
+        rd[:, now] += e
+    sums = _trend_sums(data, burn_in, power, slope_power)
+    found = _solve(rr, rc, rd, *sums, None if data.dynamic else STANDARD_SHARE)
+    return _LeastSquares(np.broadcast_to(alpha, rr.shape), *found)
+
+
+def _trend_sums(
+    data: _Data, burn_in: Ints, power: Floats, slope_power: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Sums over steps of d d, c d and c c, `[P, M]`; c are the powers `[P, N]`, and d the trend."""
+    count = len(data.lengths)
+    # einsum adds step after step, but in another order for one history alone
+    shape = len(data.values) - 1, max(count, 2)
+    step = np.arange(1, len(data.values))[:, None]
+    counted = np.zeros(shape)
+    counted[:, :count] = (step < data.lengths) & (step >= burn_in)
+    intercept, slope = np.zeros((2, *shape))
+    intercept[:, :count] = data.intercept[:-1] * counted[:, :count]
+    slope[:, :count] = data.slope[:-1] * counted[:, :count]
+
+    def add_up(powers: Floats, values: Floats) -> Floats:
+        return np.asarray(np.einsum("pn,nm->pm", powers, values)[:, :count])
+
+    c, s = power[:, :-1], slope_power[:, :-1]
+    both = c * s
+    dd = add_up(c * c, intercept**2) + add_up(2 * both, intercept * slope)
+    dd += add_up(s * s, slope**2)
+    cd = add_up(c * c, intercept) + add_up(both, slope)
+    return dd, cd, add_up(c * c, counted) + LEVEL_WEIGHT
+
+
+def _search(data: _Data, alpha: Floats) -> _LeastSquares:
+    """The least squares of smoothing parameters `[P, M]`."""
+    burn_in = _burn_in(data.lengths)
+    level, rr, rc, rd, dd, cd, cc, error, trend, product = np.zeros((10, *alpha.shape))
+    decay, inverse = 1 - alpha, 1 / alpha
+    power = decay.copy()  # (1 - alpha) ** k
+    for k in range(1, len(data.values)):
+        n = data.active[k]
+        now = slice(None, n)
+        p, e, d, x = power[:, now], error[:, now], trend[:, now], product[:, now]
+        np.subtract(data.values[k, now], level[:, now], out=e)
+        level[:, now] += np.multiply(alpha[:, now], e, out=x)
+        np.multiply(p, decay[:, now], out=d)
+        next_power = d.copy()
+        np.subtract(1.0, d, out=d)
+        d *= inverse[:, now]
+        d *= data.slope[k - 1, now]
+        d += np.multiply(data.intercept[k - 1, now], p, out=x)
         if k < BURN_IN:
             counts = k >= burn_in[now]
-            trend, error, p = trend * counts, error * counts, p * counts
-        rr[:, now] += error * error
-        rc[:, now] += error * p
-        rd[:, now] += error * trend
-        dd[:, now] += trend * trend
-        cd[:, now] += trend * p
-        cc[:, now] += p * p
-        power = power * decay
+            e *= counts
+            d *= counts
+            p *= counts
+        rr[:, now] += np.multiply(e, e, out=x)
+        rc[:, now] += np.multiply(e, p, out=x)
+        rd[:, now] += np.multiply(e, d, out=x)
+        dd[:, now] += np.multiply(d, d, out=x)
+        cd[:, now] += np.multiply(d, p, out=x)
+        cc[:, now] += np.multiply(p, p, out=x)
+        p[:] = next_power
     cc += LEVEL_WEIGHT
-    return _solve(rr, rc, rd, dd, cd, cc, None if data.dynamic else STANDARD_SHARE)
+    found = _solve(rr, rc, rd, dd, cd, cc, None if data.dynamic else STANDARD_SHARE)
+    return _LeastSquares(alpha, *found)
 
 
 def _solve(
