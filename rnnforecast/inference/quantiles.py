@@ -6,7 +6,7 @@ Values are as before the target transform is inverted. `item [W]` and `origin [W
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -127,7 +127,7 @@ def predict_quantiles(
         for batch, _, part in windows.iter_batches(
             item, origin, origin, steps=n_steps, batch_size=batch_size, is_padded=True
         ):
-            with _fixed_sampling_seed(windows.device):
+            with _fixed_sampling_seed(windows.device) if net.n_sample_paths > 1 else nullcontext():
                 values = quantiles_in_blocks(net, batch.history, steps, levels, residual_tensor)
             forecasts.append(values[: part.stop - part.start].cpu().double().numpy())
     return np.concatenate(forecasts)
