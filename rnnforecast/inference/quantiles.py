@@ -6,6 +6,7 @@ Values are as before the target transform is inverted. `item [W]` and `origin [W
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.inputs import ModelInputs
+from rnnforecast.parallel.cores import available_cores
 from rnnforecast.training import device as devices
 from rnnforecast.training.dataset import Batch, WindowDataset
 from rnnforecast.training.loss_weights import EQUAL_WEIGHTS, LossWeights, window_scale
@@ -23,9 +25,10 @@ from rnnforecast.types import Floats, Ints
 WINDOW_BATCH_SIZE = 4096
 """Windows evaluated at once."""
 
-FORECAST_BATCH_SIZES = {"cpu": 128, "cuda": 2048, "mps": 2048}
+FORECAST_BATCH_SIZES = {"cpu": 512, "cuda": 2048, "mps": 2048}
 """Windows forecast at once by the type of the device, always as many: matrix products of other
-sizes round differently. On a CPU more are no faster, and a single window takes as long as all."""
+sizes round differently. On a CPU more are no faster, fewer wait for many small calls, and a single
+window takes as long as all."""
 
 MAX_SAMPLED_ROWS = 4096
 """Windows times sample paths of autoregressive decoders at once."""
@@ -108,8 +111,9 @@ def predict_quantiles(
     the history of the next. Squared deviations from the median at the end of a block are added to
     those of the next, as if errors of blocks were independent.
 
-    The forecast of a window is the same to the last bit whatever the other windows are: all batches
-    have one size, each is computed by one thread, and all windows draw the same random numbers.
+    The forecast of a window is the same to the last bit whatever the other windows and however many
+    cores there are: all batches have one size, each is computed on one thread, and all windows draw
+    the same random numbers. Batches of larger networks are forecast in several threads.
 
     Args:
         levels: `[Q]`, 0.5 among them.
@@ -118,19 +122,44 @@ def predict_quantiles(
     residual_tensor = (
         None if residuals is None else torch.from_numpy(residuals).float().to(windows.device)
     )
-    forecasts = []
     n_steps = -(-steps // windows.horizon) * windows.horizon  # of all blocks
+    is_sampled, is_cpu = net.n_sample_paths > 1, windows.device.type == "cpu"
     batch_size = FORECAST_BATCH_SIZES[windows.device.type]
-    if net.n_sample_paths > 1:
+    if is_sampled:
         batch_size = max(MAX_SAMPLED_ROWS // net.n_sample_paths, 1)
-    with devices.one_thread():
-        for batch, _, part in windows.iter_batches(
-            item, origin, origin, steps=n_steps, batch_size=batch_size, is_padded=True
+
+    def forecast_part(part: slice) -> list[Floats]:
+        found = []
+        for batch, _, rows in windows.iter_batches(
+            item[part],
+            origin[part],
+            origin[part],
+            steps=n_steps,
+            batch_size=batch_size,
+            is_padded=True,
         ):
-            with _fixed_sampling_seed(windows.device) if net.n_sample_paths > 1 else nullcontext():
+            with _fixed_sampling_seed(windows.device) if is_sampled else nullcontext():
                 values = quantiles_in_blocks(net, batch.history, steps, levels, residual_tensor)
-            forecasts.append(values[: part.stop - part.start].cpu().double().numpy())
-    return np.concatenate(forecasts)
+            found.append(values[: rows.stop - rows.start].cpu().double().numpy())
+        return found
+
+    is_large = batch_size * net.config.hidden_size >= devices.MULTITHREADING_THRESHOLD
+    n_threads = available_cores() if is_cpu and is_large and not is_sampled else 1
+    parts = _whole_batches(len(item), batch_size, n_threads)
+    with devices.one_thread() if is_cpu else nullcontext():
+        if len(parts) == 1:
+            return np.concatenate(forecast_part(parts[0]))
+        with ThreadPoolExecutor(
+            len(parts), initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
+            return np.concatenate([each for part in pool.map(forecast_part, parts) for each in part])
+
+
+def _whole_batches(n_windows: int, batch_size: int, n_parts: int) -> list[slice]:
+    """At most `n_parts` parts of the windows, of whole batches but for the last one."""
+    n_batches = max(-(-n_windows // batch_size), 1)
+    size = -(-n_batches // n_parts) * batch_size
+    return [slice(begin, begin + size) for begin in range(0, max(n_windows, 1), size)]
 
 
 @contextmanager
