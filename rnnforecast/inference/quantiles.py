@@ -152,7 +152,8 @@ def predict_quantiles(
         with ThreadPoolExecutor(
             len(parts), initializer=torch.set_num_threads, initargs=(1,)
         ) as pool:
-            return np.concatenate([each for part in pool.map(forecast_part, parts) for each in part])
+            found = list(pool.map(forecast_part, parts))
+        return np.concatenate([each for part in found for each in part])
 
 
 def _whole_batches(n_windows: int, batch_size: int, n_parts: int) -> list[slice]:

@@ -1,19 +1,33 @@
-"""Statistical forecasts of windows: each from the history of its own series."""
+"""Statistical forecasts of windows: each from the history of its own series.
+
+Many windows are forecast in worker processes, which load NumPy alone: threads would wait for each
+other between thousands of small array operations.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from rnnforecast.data.cleaning_plan import CleanedData
-from rnnforecast.data.windows.origins import WindowIndex
+from rnnforecast.parallel.engine import Engine, TaskContext, open_engine
+from rnnforecast.parallel.in_process import InProcessEngine
 from rnnforecast.statistical import combination
 from rnnforecast.statistical.histories import Histories, history_rows
-from rnnforecast.types import Floats, Ints
+from rnnforecast.types import Bools, Floats, Ints
 
-MAX_VALUES_AT_ONCE = 1_000_000
-"""About the most values of histories in memory at a time."""
+if TYPE_CHECKING:
+    from rnnforecast.data.cleaning_plan import CleanedData
+    from rnnforecast.data.windows.origins import WindowIndex
+
+MAX_VALUES_AT_ONCE = 400_000
+"""About the most values of histories that are forecast together."""
+MIN_VALUES_FOR_WORKERS = 2_000_000
+"""Values of histories, some two seconds of work, from which worker processes pay."""
+MAX_ATTEMPTS = 3
+"""Of a part whose worker dies."""
 
 
 def statistical_quantiles(
@@ -45,26 +59,75 @@ def statistical_quantiles(
     else:
         series, target, origin = index.item // targets, index.item % targets, index.origin
     longest = int(min(origin.max(initial=1), combination.longest_history(seasons[0], horizon)))
-    size = max(1, MAX_VALUES_AT_ONCE // max(longest, 1))
-    parts = [
-        combination.forecast(
-            _histories(cleaned, series[part], target[part], origin[part], longest),
-            seasons=seasons,
-            horizon=max(steps, horizon),
-            error_steps=horizon,
-            levels=levels,
-        )
-        for part in (slice(first, first + size) for first in range(0, len(series), size))
-    ]
-    values = np.concatenate([np.empty((0, max(steps, horizon), len(levels))), *parts])
+    parts = _Parts(cleaned, series, target, origin, longest)
+    method = _Method(seasons, max(steps, horizon), horizon, tuple(levels))
+    is_large = len(series) * longest >= MIN_VALUES_FOR_WORKERS
+    engine: Engine = open_engine() if is_large else InProcessEngine()
+    values = np.empty((len(series), method.steps, len(levels)))
+    for part, found in engine.run(_forecast, method, parts, max_attempts=MAX_ATTEMPTS):
+        values[parts.rows(part)] = found
     values = values[:, :steps].reshape(len(index.item), -1, steps, len(levels))
     return np.asarray(values.swapaxes(1, 2))
 
 
-def _histories(
+@dataclass(frozen=True)
+class _Method:
+    """Arguments of `combination.forecast`."""
+
+    seasons: tuple[int, ...]
+    steps: int
+    horizon: int
+    levels: tuple[float, ...]
+
+
+def _forecast(method: _Method, history: tuple[Floats, Bools], context: TaskContext) -> Floats:
+    """Quantiles `[M, steps, Q]` of histories as those of `_Parts`."""
+    return combination.forecast(
+        Histories.from_values(*history),
+        seasons=method.seasons,
+        horizon=method.steps,
+        error_steps=method.horizon,
+        levels=method.levels,
+    )
+
+
+@dataclass(frozen=True)
+class _Parts(Sequence[tuple[Floats, Bools]]):
+    """Histories of one target each, some at a time: values `[T, M]`, NaN where unknown, with
+    imputed ones as far as they are known at the origin, and whether they were observed."""
+
+    cleaned: CleanedData
+    series: Ints
+    target: Ints
+    origin: Ints
+    longest: int
+
+    def rows(self, part: int) -> slice:
+        """The histories of a part."""
+        size = max(1, MAX_VALUES_AT_ONCE // max(self.longest, 1))
+        return slice(part * size, min((part + 1) * size, len(self.series)))
+
+    def __len__(self) -> int:
+        return -(-len(self.series) // max(self.rows(0).stop, 1))
+
+    @overload
+    def __getitem__(self, part: int) -> tuple[Floats, Bools]: ...
+
+    @overload
+    def __getitem__(self, part: slice) -> list[tuple[Floats, Bools]]: ...
+
+    def __getitem__(self, part: int | slice) -> tuple[Floats, Bools] | list[tuple[Floats, Bools]]:
+        if isinstance(part, slice):
+            return [self[each] for each in range(*part.indices(len(self)))]
+        rows = self.rows(part)
+        return _history(
+            self.cleaned, self.series[rows], self.target[rows], self.origin[rows], self.longest
+        )
+
+
+def _history(
     cleaned: CleanedData, series: Ints, target: Ints, origin: Ints, max_steps: int
-) -> Histories:
-    """Histories of one target each, with imputed values as far as they are known at the origin."""
+) -> tuple[Floats, Bools]:
     filled, first_row = cleaned.filled, cleaned.panel.offsets[series]
     rows = history_rows(first_row, origin, max_steps=max_steps)  # [T, M]
     cell = np.maximum(rows, 0), target
@@ -76,4 +139,4 @@ def _histories(
         is_value &= known | ~observed
         observed &= known
     inside = (rows >= 0) & is_value
-    return Histories.from_values(np.where(inside, values, np.nan), observed & inside)
+    return np.where(inside, values, np.nan), observed & inside
