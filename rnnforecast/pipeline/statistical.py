@@ -117,9 +117,10 @@ class _Parts(Sequence[tuple[Floats, Bools]]):
     def __getitem__(self, part: slice) -> list[tuple[Floats, Bools]]: ...
 
     def __getitem__(self, part: int | slice) -> tuple[Floats, Bools] | list[tuple[Floats, Bools]]:
-        if isinstance(part, slice):
-            return [self[each] for each in range(*part.indices(len(self)))]
-        rows = self.rows(part)
+        chosen = range(len(self))[part]
+        if isinstance(chosen, range):
+            return [self[each] for each in chosen]
+        rows = self.rows(chosen)
         return _history(
             self.cleaned, self.series[rows], self.target[rows], self.origin[rows], self.longest
         )
