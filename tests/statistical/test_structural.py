@@ -67,7 +67,7 @@ def test_filter_agrees_with_the_joint_normal_distribution() -> None:
     for k in range(0, len(models), 5):
         mean, variance = gaussian_forecast(values, models, k)
         np.testing.assert_allclose(found.mean[k, :, 0], mean, rtol=1e-4, atol=1e-4)
-        ratio = found.unit_variance[:, k] / variance  # the one-step variance is the same at all steps
+        ratio = found.unit_variance[:, k] / variance  # one-step variances are the same
         np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
 
 
