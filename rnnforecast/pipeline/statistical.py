@@ -66,8 +66,8 @@ def statistical_quantiles(
     values = np.empty((len(series), method.steps, len(levels)))
     for part, found in engine.run(_forecast, method, parts, max_attempts=MAX_ATTEMPTS):
         values[parts.rows(part)] = found
-    values = values[:, :steps].reshape(len(index.item), -1, steps, len(levels))
-    return np.asarray(values.swapaxes(1, 2))
+    by_window = values[:, :steps].reshape(len(index.item), -1, steps, len(levels))
+    return np.asarray(by_window.swapaxes(1, 2))
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class _Parts(Sequence[tuple[Floats, Bools]]):
         return slice(part * size, min((part + 1) * size, len(self.series)))
 
     def __len__(self) -> int:
-        return -(-len(self.series) // max(self.rows(0).stop, 1))
+        return -(-len(self.series) // max(int(self.rows(0).stop), 1))
 
     @overload
     def __getitem__(self, part: int) -> tuple[Floats, Bools]: ...

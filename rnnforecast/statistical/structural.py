@@ -279,7 +279,7 @@ def _average(
     mean: Floats = sum(
         np.einsum("km,khm->hm", weight, each.mean)
         for weight, each in zip(own, forecasts, strict=True)
-    )  # type: ignore[assignment]
+    )
     variance = np.zeros_like(mean)
     for weight, each in zip(own, forecasts, strict=True):
         variance += each.unit_variance @ (weight * each.scale)

@@ -211,7 +211,8 @@ def _search_grid(data: _Data, alphas: Floats) -> _LeastSquares:
     """The least squares of smoothing parameters `[P]` that are the same for all histories."""
     count, burn_in = len(data.lengths), _burn_in(data.lengths)
     alpha = alphas[:, None]
-    power = np.cumprod(np.repeat(1 - alpha, len(data.values), axis=1), axis=1)  # [P, N]
+    steps = np.repeat(1 - alpha, len(data.values), axis=1)
+    power: Floats = np.multiply.accumulate(steps, axis=1)  # [P, N]
     slope_power = (1 - power * (1 - alpha)) / alpha
     level, rr, rc, rd, error, product = np.zeros((6, len(alphas), count))
     for k in range(1, len(data.values)):
