@@ -9,6 +9,7 @@ start   `--help`, an error in a spec, and `predict` against the start of an inte
 many    `predict` for 2,000 and 20,000 series: time and memory
 growth  `train` of few steps with more and with longer series: time and memory
 busy    `train` and `predict` beside spinning programs: time and processor time
+floor   `predict` for 100,000 series against pyarrow and the bare network alone
 members a whole `train` on M4 hourly by one process and by two, with `--data` only
 
 Both sides of a comparison run in turns (A B A B …), and medians are compared, so that other work
@@ -31,6 +32,7 @@ from pathlib import Path
 import numpy as np
 from machine import describe
 from speed_busy import busy
+from speed_floor import floor
 from speed_members import members
 
 SERIES, LENGTH, LOOKBACK, PATCH_LENGTH, HORIZON, HIDDEN, BATCH = 400, 900, 168, 24, 48, 128, 128
@@ -301,6 +303,7 @@ PARTS: dict[str, Callable[[int], Sequence[str]]] = {
     "many": lambda rounds: many(),
     "growth": lambda rounds: growth(),
     "busy": lambda rounds: list(busy(rounds)),
+    "floor": lambda rounds: list(floor(rounds, write_series)),
 }
 
 
