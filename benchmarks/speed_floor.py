@@ -1,4 +1,4 @@
-"""Part of `speed.py`: `predict` as a process against the least that the same files and network need.
+"""Part of `speed.py`: `predict` as a process against the least that its files and network need.
 
 The floor is a fresh process with the same imports, in which pyarrow reads the file and writes a
 table of the shape of the forecast, and the bare network reads the same windows, in batches of a
@@ -70,10 +70,8 @@ def floor(rounds: int, write_series: Callable[..., None], count: int = COUNT) ->
             sets = [part for each in (*TINY, change) if each for part in ("--set", each)]
             _measure(folder, *COMMAND, "train", "spec.yaml", "-o", f"run{number}", "-q", *sets)
             yield from ("", f"{title}:", "")
-            yield (
-                "| file | `predict`, s | CPU s | GB | floor, s | CPU s | GB | ratio | ratio of CPU |"
-                " target |"
-            )
+            sides = "`predict`, s | CPU s | GB | floor, s | CPU s | GB"
+            yield f"| file | {sides} | ratio | ratio of CPU | target |"
             yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
             for suffix in LIMIT:
                 yield _row(Case(folder, f"run{number}", suffix), rounds)
