@@ -8,9 +8,11 @@ precision  every backbone is trained in bfloat16 and compared with float32
 resume     a training is killed (SIGKILL) and resumed; its weights are compared with those of an
            uninterrupted one
 predict    runs trained on the GPU and on the CPU forecast on both
-speed      windows per second of the training loop at two widths
+speed, modes, forecast, panel, determinism
+           measured by `gpu_speed.py`, each in a process of its own that is ended at its time limit
 
-It runs from a checkout, takes at most eight minutes and prints a table and a line with the verdict.
+It runs from a checkout, takes at most eight minutes and prints a table and a line with the verdict;
+with --out each row is in the file as soon as it is there.
 Exit codes: 0 all checks passed, 1 a check failed or was not run, 2 there is no GPU, or a package is
 missing. `--device cpu` uses the CPU in place of the GPU, as a test of the script.
 """
@@ -23,6 +25,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Sequence
@@ -34,7 +37,11 @@ from typing import Any
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("agreement", "precision", "resume", "predict", "speed")
+CHECKS = ("agreement", "precision", "resume", "predict")
+MEASURED = {"speed": 90.0, "modes": 80.0, "forecast": 90.0, "panel": 45.0, "determinism": 45.0}
+"""Parts of `gpu_speed.py`, and the seconds that each may take."""
+PARTS = (*CHECKS, *MEASURED)
+SPEED_SCRIPT = Path(__file__).with_name("gpu_speed.py")
 
 TIME_LIMIT = 480.0
 """Seconds after which no further check is started; the verdict is then negative."""
@@ -52,8 +59,6 @@ RESUME_TOLERANCE = 1e-3
 PREDICT_TOLERANCE = 5e-3
 """Tolerance of forecasts of a run on two devices; GPUs use TensorFloat-32 in recurrent layers."""
 
-WIDTHS = (64, 512)
-
 SPEC = """data: {path: data.csv}
 window: {horizon: 7, lookback: 28}
 model: {backbone: gru, hidden_size: 32, dropout: 0.1}
@@ -67,6 +72,9 @@ forecast: {plots: 0}
 class Report:
     """Rows of the table, printed as they are added, and the number of passed and failed checks."""
 
+    head: Sequence[str] = ()
+    out: Path | None = None
+    """A file that holds the rows so far."""
     begin: float = field(default_factory=time.perf_counter)
     rows: list[str] = field(default_factory=list)
     n_passed: int = 0
@@ -80,6 +88,13 @@ class Report:
         """Adds and prints a row."""
         self.rows.append(f"| {name} | {result} | {limit} |")
         print(self.rows[-1], flush=True)
+        self.write()
+
+    def write(self, *closing: str) -> None:
+        """Writes the rows so far, and the lines behind them, into the file."""
+        if self.out is not None:
+            text = "\n".join([*self.head, *self.rows, *closing, ""])
+            self.out.write_text(text, encoding="utf-8")
 
     def check(
         self, name: str, tolerances: Sequence[float], measure: Callable[[], Sequence[float]]
@@ -207,7 +222,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", choices=("cuda", "mps", "cpu"), default="cuda")
     parser.add_argument("--steps", type=int, default=30, help="of each short training")
     parser.add_argument("--run-steps", type=int, default=400, help="of trainings by command")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement of speed")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement of speed")
+    parser.add_argument("--series", type=int, default=100_000, help="that are forecast")
+    parser.add_argument("--panel-series", type=int, default=1_000_000, help="in the card's memory")
+    parser.add_argument("--widths", type=int, nargs="+", default=[], help="hidden sizes")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--out", type=Path, help="also write the table to this file")
     given = parser.parse_args(arguments)
@@ -223,17 +241,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"{error}; --device cpu tests the script itself", file=sys.stderr)
         return 2
-    report = Report()
     head = [f"{describe_device(device)}; {describe_torch()}; {given.steps} steps a network.", ""]
     head += ["| check | largest difference, relative | tolerance |", "| --- | --- | --- |"]
+    report = Report(head, given.out)
     print("\n".join(head))
     run_parts(report, device, given)
     total = report.n_passed + report.n_failed
     verdict = "FAILED" if report.n_failed else "PASSED"
     closing = f"{verdict}: {report.n_passed} of {total} checks in {report.seconds():.0f} s"
     print(f"\n{closing} on {describe_device(device)}")
-    if given.out:
-        given.out.write_text("\n".join([*head, *report.rows, "", closing, ""]), encoding="utf-8")
+    report.write("", closing)
     return int(report.n_failed > 0)
 
 
@@ -255,13 +272,45 @@ def run_parts(report: Report, device: Any, given: argparse.Namespace) -> None:
             check_resume(report, Path(name), device, given.run_steps)
         if "predict" in given.only:
             check_predict(report, Path(name), device, given.run_steps)
-    for width in WIDTHS if "speed" in given.only else ():
-        cpu, card = (
-            networks.windows_per_second(each, width, given.seconds)
-            for each in (networks.CPU, device)
+    for part in MEASURED:
+        if part in given.only:
+            measure(report, part, device, given)
+
+
+def measure(report: Report, part: str, device: Any, given: argparse.Namespace) -> None:
+    """Adds the rows of a part of `gpu_speed.py` as they come; a part that ends with an error or at
+    its time limit fails."""
+    left = min(MEASURED[part], TIME_LIMIT - report.seconds())
+    if left <= 0:
+        report.n_failed += 1
+        report.add(part, "**not run: out of time**")
+        return
+    words = [sys.executable, str(SPEED_SCRIPT), part, "--device", device.type]
+    words += ["--seconds", str(given.seconds), "--series", str(given.series)]
+    words += ["--panel-series", str(given.panel_series)]
+    words += ["--widths", *map(str, given.widths)] if given.widths else []
+    with (
+        tempfile.TemporaryFile("w+") as error,
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=error, text=True) as process,
+    ):
+        timer = threading.Timer(left, process.kill)
+        timer.start()
+        for line in process.stdout or ():
+            name, tab, result = line.rstrip("\n").partition("\t")
+            if tab:
+                report.add(name, result)
+        code = process.wait()
+        is_late = not timer.is_alive()
+        timer.cancel()
+        error.seek(0)
+        last = error.read().strip().splitlines()[-1:]
+    report.n_passed += code == 0
+    report.n_failed += code != 0
+    if code:
+        why = (
+            f"ended after {left:.0f} s" if is_late else f"exit code {code}: {' '.join(last)[:200]}"
         )
-        rates = f"CPU {cpu:,.0f}, card {card:,.0f}: {card / cpu:.1f} ×"
-        report.add(f"windows per second, hidden_size {width}", rates)
+        report.add(part, f"**{why}**")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from rnnforecast.models.layers.stack import BackboneConfig
 from rnnforecast.registry import BACKBONES, DECODERS, LOSSES
 from rnnforecast.spec.training import TrainingSpec
 from rnnforecast.training.dataset import Batch, PanelArrays, WindowDataset
-from rnnforecast.training.device import limit_threads
 from rnnforecast.training.ridge import FOLD_COUNT, fit_base_forecast
 from rnnforecast.training.sampler import WindowSampler
 from rnnforecast.training.trainer import Trainer, TrainerConfig
@@ -177,25 +175,3 @@ def without_tf32() -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.allow_tf32 = before
-
-
-def windows_per_second(device: torch.device, hidden_size: int, seconds: float) -> float:
-    """Windows per second of the training loop: lookback 168, patches of 24, horizon 48."""
-    case = Case(hidden_size=hidden_size, lookback=168, horizon=48, patch_length=24, batch_size=128)
-    net = build_network(case).to(device)
-    _, get_batch = build_batches(device, case)
-    spec = TrainingSpec(max_steps=1_000_000, learning_rate=1e-4, early_stopping=False)
-    begin, first_step = 0.0, 0
-
-    def should_stop() -> bool:
-        nonlocal begin, first_step
-        if not begin:  # the first steps are not counted
-            begin, first_step = time.perf_counter(), trainer.state.step
-        return time.perf_counter() - begin > seconds and trainer.state.step > first_step
-
-    trainer = Trainer(
-        net, TrainerConfig.first_fit(spec), get_batch=get_batch, should_stop=should_stop
-    )
-    with limit_threads(case.batch_size, hidden_size):
-        state = trainer.fit()
-    return case.batch_size * (state.step - first_step) / (time.perf_counter() - begin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -44,15 +45,13 @@ def test_a_device_agrees_with_itself_to_the_last_bit(
 ) -> None:
     some = {"one": networks.Case(), "two": networks.Case("gru_d", "forking", "mae")}
     monkeypatch.setattr(networks, "cases", lambda: some)
-    monkeypatch.setattr(gpu, "WIDTHS", (4, 8))
     out = tmp_path / "gpu.md"
-    given = [*CPU, "--only", "agreement", "speed", "--seconds", "0.05", "--out", str(out)]
+    given = [*CPU, "--only", "agreement", "--out", str(out)]
     assert gpu.main(given) == 0
     lines = capsys.readouterr().out.splitlines()
     rows = [line for line in lines if line.startswith(("| one", "| two"))]
     assert [row.split("|")[2].strip() for row in rows] == ["0.0e+00, 0.0e+00, 0.0e+00"] * 2
     assert lines[-1].startswith("PASSED: 2 of 2 checks")
-    assert sum(line.startswith("| windows per second") for line in lines) == 2
     assert set(rows) < set(out.read_text(encoding="utf-8").splitlines())
 
 
@@ -100,6 +99,63 @@ def test_runs_are_killed_resumed_and_forecast_on_the_other_device(
 ) -> None:
     assert gpu.main([*CPU, "--only", "resume", "predict", "--run-steps", "40"]) == 0
     assert "PASSED: 3 of 3 checks" in capsys.readouterr().out
+
+
+FAKE = """
+import sys, time
+print("one", "fast", sep="\\t", flush=True)
+if sys.argv[1] == "panel":
+    time.sleep(60)
+if sys.argv[1] == "modes":
+    sys.exit("no compiler")
+"""
+
+
+def test_measured_parts_add_their_rows_as_they_come_and_are_ended_at_their_limits(
+    gpu: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(gpu, "SPEED_SCRIPT", tmp_path / "fake.py")
+    monkeypatch.setitem(gpu.MEASURED, "panel", 2.0)
+    (tmp_path / "fake.py").write_text(FAKE, encoding="utf-8")
+    out = tmp_path / "gpu.md"
+    given = [*CPU, "--only", "speed", "modes", "panel", "--out", str(out)]
+    assert gpu.main(given) == 1
+    rows = out.read_text(encoding="utf-8").splitlines()
+    assert rows.count("| one | fast |  |") == 3
+    assert "| modes | **exit code 1: no compiler** |  |" in rows
+    assert "| panel | **ended after 2 s** |  |" in rows
+    assert "FAILED: 1 of 3" in capsys.readouterr().out
+
+
+@pytest.mark.cuda  # profiles on a CPU, too, but takes seconds to load
+def test_speed_is_measured_for_each_width(
+    gpu: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert gpu.main([*CPU, "--only", "speed", "--seconds", "0.01", "--widths", "4", "8"]) == 0
+    rows = [row for row in capsys.readouterr().out.splitlines() if row.startswith("| windows")]
+    assert [row.split("|")[1].split()[-1] for row in rows] == ["4", "8"]
+    assert all(word in rows[0] for word in ("DataLoader", "CPU", "busy"))
+
+
+def test_panels_and_modes_are_measured(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    import gpu_speed  # type: ignore[import-not-found]
+
+    given = argparse.Namespace(seconds=0.0, widths=[4], panel_series=20)
+    ((name, result),) = gpu_speed.panel(torch.device("cpu"), given)
+    assert "20 series" in name
+    assert "windows/s" in result
+    assert len(list(gpu_speed.modes(torch.device("cpu"), given))) == 2
+
+
+@pytest.mark.cuda  # trains and forecasts by command four times
+def test_forecasts_and_determinism_are_measured(
+    gpu: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert gpu.main([*CPU, "--only", "forecast", "determinism", "--series", "300"]) == 0
+    assert "the same bytes" in capsys.readouterr().out
 
 
 def test_without_a_card_it_says_so(
