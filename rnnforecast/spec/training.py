@@ -148,7 +148,7 @@ class TrainingSpec(SpecSection):
     compile: Bool = Field(
         False,
         description="Whether to compile the network with torch.compile: takes a minute or more,"
-        " pays off in long trainings on a graphics card.",
+        " pays off in long trainings on a graphics card; slower on a CPU.",
     )
 
     @field_validator("horizon_weight")

@@ -157,6 +157,7 @@ def test_without_a_compiler_a_training_goes_on_and_says_so(
     assert found.exit_code == 0
     assert "training.compile: the network is not compiled" in found.stderr
     assert "there is no compiler here" in found.stderr
+    assert found.stderr.count("1.2 times slower") == 1  # on a CPU
     train(out="plain")
     weights = [Path(out, "model.safetensors").read_bytes() for out in ("asked", "plain")]
     assert weights[0] == weights[1]
