@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -208,6 +209,8 @@ def _load_finished(folder: Path, fingerprint: str) -> TrainResult | None:
     if run.metadata["fingerprint"] != fingerprint or run.metadata["interrupted"]:
         return None
     stored = parse_json(files.read_bytes(METRICS_FILE))
+    if math.isnan(stored["sampled_from"]):  # null is read as NaN
+        stored["sampled_from"] = None
     targets = {name: HoldoutScores(**scores) for name, scores in stored.pop("targets").items()}
     return TrainResult(folder=files.path, targets=targets, **stored)
 
