@@ -11,6 +11,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from rnnforecast.api.inputs import DataLike, read_data
@@ -163,8 +164,12 @@ class Run:
             found = f"there is no series {series!r}"
             raise UsageError(Problem("series", found, f"the series are {join_names(labels)}"))
         index = 0 if series is None else labels.index(series)
-        panel, origins = prediction.cleaned.panel, prediction.cleaned.panel.lengths
-        return draw_series_forecast(self._fitted, panel, index, origins, prediction.forecasts)
+        return draw_series_forecast(
+            self._fitted,
+            prediction.cleaned.panel,
+            index,
+            prediction.forecasts.select(np.array([index])),
+        )
 
     def score(
         self,

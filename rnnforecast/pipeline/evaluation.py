@@ -37,10 +37,11 @@ def evaluate_windows(
         baselines: by default those that `select_baselines` has for so many windows.
     """
     window = np.zeros(len(series), dtype=np.int64) if window is None else window
+    values, offsets, place = _rows_of_series(panel, series)
     past = BaselineWindows(
-        values=panel.targets,
-        offsets=panel.offsets,
-        series=series,
+        values=values,
+        offsets=offsets,
+        series=place,
         origins=origins,
         horizon=forecast.yhat.shape[1],
         season=season,
@@ -54,12 +55,7 @@ def evaluate_windows(
     known = ~np.isnan(forecast.yhat) & ~np.isnan(next(iter(computed.values())).yhat)
     scale, squared = (
         seasonal_moment(
-            panel.targets,
-            panel.offsets,
-            season=season,
-            ends=panel.offsets[series] + origins,
-            power=power,
-            series=series,
+            values, offsets, season=season, ends=offsets[place] + origins, power=power, series=place
         )
         for power in (1, 2)
     )
@@ -74,6 +70,18 @@ def evaluate_windows(
         scale=np.where(scale > 0, scale, np.nan),
         squared_scale=np.where(squared > 0, squared, np.nan),
     )
+
+
+def _rows_of_series(panel: Panel, series: Ints) -> tuple[Floats, Ints, Ints]:
+    """The targets of the series of windows `[M]` and no others: flat values, offsets, and the place
+    `[M]` of each window's series among them."""
+    chosen, place = np.unique(series, return_inverse=True)
+    if len(chosen) == panel.n_series:
+        return panel.targets, panel.offsets, series
+    lengths = panel.lengths[chosen]
+    offsets = np.r_[0, np.cumsum(lengths)]
+    rows = np.arange(offsets[-1]) + np.repeat(panel.offsets[chosen] - offsets[:-1], lengths)
+    return panel.targets[rows], offsets, place
 
 
 def observed_values(panel: Panel, series: Ints, origins: Ints, horizon: int) -> Floats:

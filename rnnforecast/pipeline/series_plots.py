@@ -34,11 +34,11 @@ def plot_series_forecasts(
 
     Args:
         series: indices `[P]` of the series in the panel.
-        origins: `[S]` of all series of the panel, like the forecasts.
+        origins: `[P]` of these series, like the forecasts.
         actual: `[P, H, C]` values after the origins, if they were held out; original units.
     """
     n_targets = min(panel.observed_mask.shape[1], run.n_plots) if len(series) == 1 else 1
-    plots = _SeriesPlots(run, panel, origins, forecasts)
+    plots = _SeriesPlots(run, panel, series, origins, forecasts)
     labels = panel.labels()
     has_names = panel.keys.shape[1] > 0  # a single series without keys is named by its target
     stems: set[str] = set()
@@ -49,28 +49,36 @@ def plot_series_forecasts(
             stem = safe_file_stem(" ".join(words), stems)
             stems.add(stem)
             values = None if actual is None else actual[place, :, channel]
-            plots.plot(folder / stem, int(index), channel, values)
+            plots.plot(folder / stem, place, channel, values)
     return len(stems)
 
 
 def draw_series_forecast(
-    run: Run, panel: Panel, series: int, origins: Ints, forecasts: WindowForecast
+    run: Run, panel: Panel, series: int, forecasts: WindowForecast
 ) -> LineFigure:
-    """The plot of the first target of one series, as `plot_series_forecasts` writes it."""
-    return _SeriesPlots(run, panel, origins, forecasts).plot(None, series, 0, None)
+    """The plot of the first target of one series from its end on, as `plot_series_forecasts` writes
+    it; `forecasts` are those of this series only."""
+    only = np.array([series])
+    plots = _SeriesPlots(run, panel, only, panel.lengths[only], forecasts)
+    return plots.plot(None, 0, 0, None)
 
 
 class _SeriesPlots:
-    """Plots of the series of a panel, and what all of them have in common."""
+    """Plots of some series of a panel `[P]`, and what all of them have in common."""
 
-    def __init__(self, run: Run, panel: Panel, origins: Ints, forecasts: WindowForecast) -> None:
-        self.panel, self.origins, self.forecasts = panel, origins, forecasts
+    def __init__(
+        self, run: Run, panel: Panel, series: Ints, origins: Ints, forecasts: WindowForecast
+    ) -> None:
+        self.labels = panel.labels()[series]
+        shown, self.place = np.unique(series, return_inverse=True)
+        self.panel = panel.filter_series(np.isin(np.arange(panel.n_series), shown))
+        self.origins, self.forecasts = origins, forecasts
         self.event = _binary_future_covariate(run, panel)
         self.season, levels = run.config.season, run.quantiles
         self.horizon = forecasts.yhat.shape[1]
         self.future = panel.to_display_timezone(
-            panel.window_timestamps(np.maximum(origins, 0), self.horizon)
-        )  # [S, H]
+            panel.window_timestamps(np.maximum(origins, 0), self.horizon, series)
+        )  # [P, H]
         self.central_intervals = [
             (round(levels[high] - levels[low], 6), low, high)
             for low, high in symmetric_level_pairs(levels)
@@ -81,7 +89,7 @@ class _SeriesPlots:
     ) -> LineFigure:
         """Plots a target of a series; `actual` are the values `[H]` after the origin, if known."""
         panel, past, ahead = self.panel, int(self.origins[index]), self.future[index]
-        chosen = panel.filter_series(np.arange(panel.n_series) == index)
+        chosen = panel.filter_series(np.arange(panel.n_series) == self.place[index])
         history_timestamps = chosen.to_display_timezone(
             chosen.window_timestamps(np.zeros(1, dtype=np.int64), past)[0]
         )
@@ -98,7 +106,7 @@ class _SeriesPlots:
         event = self.event
         return plot_forecast(
             stem,
-            title=" · ".join([panel.labels()[index]] * has_names + [name]),
+            title=" · ".join([self.labels[index]] * has_names + [name]),
             target=name,
             history_timestamps=history_timestamps,
             history=chosen.targets[:past, channel],
@@ -112,7 +120,7 @@ class _SeriesPlots:
             actual=actual,
             marked=None
             if event is None
-            else _marked_steps(event, panel, index, past, self.horizon),
+            else _marked_steps(event, panel, int(self.place[index]), past, self.horizon),
             season=self.season,
             has_closed_steps=panel.frequency.calendar is not None,
             subtitle=_subtitle(panel.frequency, history_timestamps, ahead, actual is not None),

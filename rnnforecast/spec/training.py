@@ -127,6 +127,11 @@ class TrainingSpec(SpecSection):
     patience: PositiveInt = Field(
         8, description="The number of validations without improvement before stopping."
     )
+    holdout_series: PositiveInt = Field(
+        10_000,
+        description="The largest number of series whose held-out horizon is forecast and scored; of"
+        " more, so many spread over all.",
+    )
     final_fit: Bool = Field(
         True, description="Whether to train once more on all data, the held-out part included."
     )

@@ -232,7 +232,9 @@ def _plot_series(
     from rnnforecast.pipeline.series_plots import plot_series_forecasts
 
     folder.mkdir()
-    return plot_series_forecasts(folder, run, panel, series, panel.lengths, forecasts)
+    return plot_series_forecasts(
+        folder, run, panel, series, panel.lengths[series], forecasts.select(series)
+    )
 
 
 def _series_to_plot(run: Run, panel: Panel) -> Ints:

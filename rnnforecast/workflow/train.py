@@ -189,6 +189,8 @@ def _fit(
         sampled_from=None if sampled is None else sampled.of_series,
         example_series=fit_result.evaluation.example_series(session.panel.labels().tolist()),
     )
+    if sample := _describe_scored(session, result.series_tested):
+        listener.info(sample)
     if omitted := describe_omitted(fit_result.evaluation.windows.scale.size):
         listener.info(omitted)
     if not result.interrupted:
@@ -213,6 +215,17 @@ def _load_finished(folder: Path, fingerprint: str) -> TrainResult | None:
         stored["sampled_from"] = None
     targets = {name: HoldoutScores(**scores) for name, scores in stored.pop("targets").items()}
     return TrainResult(folder=files.path, targets=targets, **stored)
+
+
+def _describe_scored(session: TrainingSession, n_scored: int) -> str | None:
+    """A line about a sample of scored series; None if all with a held-out horizon are scored."""
+    possible = int((session.split.test_origin >= 0).sum())
+    if n_scored == possible:
+        return None
+    return (
+        f"scores are those of {n_scored:,} of {possible:,} series, spread over all "
+        "(training.holdout_series)"
+    )
 
 
 def _summary_lines(prepared: PreparedData, session: TrainingSession) -> Iterator[str]:

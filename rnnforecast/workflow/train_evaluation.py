@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -42,8 +42,6 @@ class NetworkEvaluation:
     ensemble: Ensemble
     """Its intervals are calibrated by the validation windows."""
     holdout: EvaluationResult
-    forecasts: WindowForecast
-    """Of the held-out horizon, of all series."""
     final_calibration: Calibration
     """Calibrated by the held-out horizon too, for the networks of the final fit."""
 
@@ -71,7 +69,8 @@ class NetworkEvaluator:
         Raises TrainingDiverged if a forecast is not finite.
         """
         prepared, quantiles = self.prepared, self.prepared.spec.forecast.quantiles
-        plan, cleaned, origins = prepared.plan, prepared.cleaned, prepared.split.test_origin
+        plan, cleaned = prepared.plan, prepared.cleaned
+        series, origins = self._scored
         ensemble = fit_ensemble(
             nets,
             self._calibration_windows(),
@@ -98,7 +97,7 @@ class NetworkEvaluator:
             postprocessing=without_finish(postprocessing, levels),
             windows=self.windows,
         )
-        held_out = forecaster(origins)
+        held_out = forecaster(origins, series=series)
         has_point_head = not all(net.head.can_sample for net in nets)
         validated, final = self._calibrate(
             forecaster, held_out, levels, has_point_head=has_point_head
@@ -110,15 +109,21 @@ class NetworkEvaluator:
         holdout = evaluate_holdout(
             cleaned.panel,
             forecasts,
+            series,
             origins,
             season=int(prepared.spec.window.season),
             quantiles=quantiles,
             statistical_season=self.statistical_seasons[0] if self.statistical_seasons else 1,
             baselines=self.baselines,
         )
-        return NetworkEvaluation(
-            replace(ensemble, calibration=validated), holdout, forecasts, final
-        )
+        return NetworkEvaluation(replace(ensemble, calibration=validated), holdout, final)
+
+    @cached_property
+    def _scored(self) -> tuple[Ints, Ints]:
+        """`[S']` the series whose held-out horizon is scored, and its first step in each."""
+        split = self.prepared.split
+        series = split.scored_series(self.prepared.spec.training.holdout_series)
+        return series, split.test_origin[series]
 
     def _calibrate(
         self,
@@ -136,9 +141,7 @@ class NetworkEvaluator:
         prepared, validation = self.prepared, self.validation
         if not prepared.spec.forecast.calibrate or (validation is None and has_point_head):
             return NO_CALIBRATION, NO_CALIBRATION
-        origins = prepared.split.test_origin
-        series = np.flatnonzero(origins >= 0)
-        windows = self._forecast_windows(series, origins[series], held_out.select(series))
+        windows = self._forecast_windows(*self._scored, held_out)
         fit = partial(
             fit_calibration,
             prepared.cleaned.panel,
@@ -182,9 +185,9 @@ class NetworkEvaluator:
         """Raises TrainingDiverged if a forecast from observed values is not finite: such a run must
         not replace a good one."""
         panel, spec = self.prepared.cleaned.panel, self.prepared.spec
+        series, origins = self._scored
         first = first_observed(self.item_target_mask, panel.offsets)
-        origins = self.prepared.split.test_origin
-        has_history = origins[:, None] > first.reshape(panel.n_series, -1)
+        has_history = origins[:, None] > first.reshape(panel.n_series, -1)[series]
         finite = np.isfinite(forecasts.yhat) & np.isfinite(forecasts.quantiles).all(-1)
         bad = np.flatnonzero((has_history & ~finite.all(1)).any(1))
         if len(bad):
@@ -192,7 +195,7 @@ class NetworkEvaluator:
                 Problem(
                     "the held-out horizon",
                     f"the forecasts of {len(bad):,} series are not finite numbers, such as "
-                    f"'{panel.labels()[bad[0]]}'",
+                    f"'{panel.labels()[series[bad[0]]]}'",
                     "look for extreme values with 'rnnforecast check', or set "
                     f"training.learning_rate below {spec.training.learning_rate:g}",
                 )

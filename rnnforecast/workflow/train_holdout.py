@@ -74,6 +74,7 @@ class EvaluationResult:
 def evaluate_holdout(
     panel: Panel,
     forecasts: WindowForecast,
+    series: Ints,
     origins: Ints,
     *,
     season: int,
@@ -81,17 +82,16 @@ def evaluate_holdout(
     statistical_season: int | None = None,
     baselines: Sequence[Baseline] | None = None,
 ) -> EvaluationResult:
-    """Scores forecasts from `origins [S]`; series with an origin below 0 are not scored.
+    """Scores forecasts of one window of each of the `series [S']` from `origins [S']`.
 
     `statistical_season` is that of theta and exponential smoothing, `season` by default;
     `baselines` are as in `evaluate_windows`.
     """
-    series = np.flatnonzero(origins >= 0)
     windows = evaluate_windows(
         panel,
-        forecasts.select(series),
+        forecasts,
         series,
-        origins[series],
+        origins,
         season=season,
         levels=quantiles,
         statistical_season=statistical_season,

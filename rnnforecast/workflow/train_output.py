@@ -122,14 +122,15 @@ def write_trained_run(folder: Path, trained: TrainedRun, *, reports: bool = True
     table = evaluation_table(session.panel, evaluation.windows)
     write_evaluation_table(folder / HOLDOUT_FILE, table, session.panel)
     _write_history(folder, fit_result)
+    shown = evaluation.windows.select(trained.plotted)
     plot_series_forecasts(
         folder / "plots",
         run,
         session.panel,
-        evaluation.windows.series[trained.plotted],
-        session.split.test_origin,
-        fit_result.held_out_forecasts,
-        actual=evaluation.windows.actual[trained.plotted],
+        shown.series,
+        shown.origin,
+        shown.forecast,
+        actual=shown.actual,
     )
 
 

@@ -24,7 +24,6 @@ from rnnforecast.data.windows.series_scale import mean_absolute_values
 from rnnforecast.data.windows.split import shorter_horizon_hint
 from rnnforecast.errors import DataError, Problem, SpecError, Stopped, UsageError
 from rnnforecast.evaluation.baselines import Baseline
-from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.parallel.engine import Engine
@@ -73,8 +72,6 @@ class FitResult:
 
     ensemble: Ensemble
     evaluation: EvaluationResult
-    held_out_forecasts: WindowForecast
-    """Forecasts of the held-out horizon, of all series."""
     history: list[dict[str, float]]
     """Rows of the first fits, one per validation."""
     best_step: int
@@ -164,7 +161,6 @@ class TrainingSession:
         return FitResult(
             ensemble,
             evaluation.holdout,
-            evaluation.forecasts,
             history=state.history(is_ensemble=len(self.member_specs) > 1),
             best_step=0 if first is None else first.best_step,
             interrupted=fits.stopped,

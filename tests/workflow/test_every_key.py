@@ -147,6 +147,7 @@ TRAINED: dict[str, str] = {
     "training.sample_origins": "training.sample_origins=uniform",
     "training.early_stopping": "training.early_stopping=false training.patience=1",
     "training.patience": "training.patience=1 training.learning_rate=3.0",
+    "training.holdout_series": "training.holdout_series=1",
     "training.final_fit": "training.final_fit=false",
     "training.start_from": LAST_RUN,
     "training.freeze": f"{LAST_RUN} training.freeze=backbone.*",

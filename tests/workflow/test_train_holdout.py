@@ -40,7 +40,7 @@ def build(values: Floats, keys: pd.DataFrame, lengths: list[int], names: tuple[s
 
 
 PANEL = panel_of([1, 2, 3, 5, 8, 13], [10, 10], [4, 2, 6, 2, 3, 5])
-ORIGINS = np.array([4, -1, 4])
+WINDOWS = np.array([0, 2]), np.array([4, 4])  # series, origins
 
 
 def test_held_out_values_are_those_after_the_origins() -> None:
@@ -48,10 +48,10 @@ def test_held_out_values_are_those_after_the_origins() -> None:
     np.testing.assert_array_equal(found[..., 0], [[8, 13], [5, np.nan]])
 
 
-def test_series_without_an_origin_are_not_scored() -> None:
-    yhat = np.array([[9.0, 10.0], [np.nan, np.nan], [3.0, 9.0]])[..., None]
+def test_series_without_a_window_are_not_scored() -> None:
+    yhat = np.array([[9.0, 10.0], [3.0, 9.0]])[..., None]
     forecasts = WindowForecast(yhat, np.repeat(yhat[..., None], 3, axis=-1))
-    found = evaluate_holdout(PANEL, forecasts, ORIGINS, season=2, quantiles=(0.1, 0.5, 0.9))
+    found = evaluate_holdout(PANEL, forecasts, *WINDOWS, season=2, quantiles=(0.1, 0.5, 0.9))
     assert found.windows.series.tolist() == [0, 2]
     # errors of 1, 3, 0, 4, and of the naive forecast, 3 5 and 6 2, of 5, 8, 3, 3
     assert found.scores.model_metrics["mae"] == pytest.approx(2.0)
@@ -65,9 +65,9 @@ def test_series_without_an_origin_are_not_scored() -> None:
 
 
 def test_a_target_without_a_forecast_is_not_scored() -> None:
-    yhat = np.array([[9.0, 10.0], [np.nan, np.nan], [np.nan, np.nan]])[..., None]
+    yhat = np.array([[9.0, 10.0], [np.nan, np.nan]])[..., None]
     forecasts = WindowForecast(yhat, np.repeat(yhat[..., None], 1, axis=-1))
-    found = evaluate_holdout(PANEL, forecasts, ORIGINS, season=2, quantiles=(0.5,))
+    found = evaluate_holdout(PANEL, forecasts, *WINDOWS, season=2, quantiles=(0.5,))
     assert found.scores.model_metrics["mae"] == pytest.approx(2.0)
     assert np.isnan(found.windows.actual[1]).all()
 
@@ -94,7 +94,9 @@ WIDE = build(
 def wide_result() -> EvaluationResult:
     yhat = np.array([[[4.0, 600.0], [4.0, 900.0]]])
     forecasts = WindowForecast(yhat, np.repeat(yhat[..., None], 1, axis=-1))
-    return evaluate_holdout(WIDE, forecasts, np.array([4]), season=2, quantiles=(0.5,))
+    return evaluate_holdout(
+        WIDE, forecasts, np.array([0]), np.array([4]), season=2, quantiles=(0.5,)
+    )
 
 
 def test_each_target_has_metrics_in_its_units_and_the_best_simple_forecast_of_its_own() -> None:
@@ -127,18 +129,20 @@ def test_the_table_of_series_has_a_row_for_each_scored_series_and_target() -> No
     assert table["mae"].tolist() == pytest.approx([1.5, 50.0])
     assert table["baseline_mae"].tolist() == pytest.approx([0.0, 0.0])
     assert table["baseline"].tolist() == ["seasonal naive with drift", "seasonal naive"]
-    yhat = np.array([[9.0, 10.0], [np.nan, np.nan], [np.nan, np.nan]])[..., None]
+    yhat = np.array([[9.0, 10.0], [np.nan, np.nan]])[..., None]
     forecasts = WindowForecast(yhat, np.repeat(yhat[..., None], 1, axis=-1))
-    found = evaluate_holdout(PANEL, forecasts, ORIGINS, season=2, quantiles=(0.5,)).by_series
+    found = evaluate_holdout(PANEL, forecasts, *WINDOWS, season=2, quantiles=(0.5,)).by_series
     assert found["id"].tolist() == ["s0"]  # the others have no forecast or no held-out value
     assert found["rmse"].tolist() == pytest.approx([np.sqrt((1 + 9) / 2)])
 
 
 def test_the_best_median_and_worst_series_are_named_with_their_scores() -> None:
     panel = panel_of([1, 2, 3, 4, 5, 6], [10, 12, 10, 12, 10, 20], [4, 2, 6, 2, 3, 5], [5, 5])
-    yhat = np.array([[5.0, 6.0], [10.0, 10.0], [9.0, 9.0], [np.nan, np.nan]])[..., None]
+    yhat = np.array([[5.0, 6.0], [10.0, 10.0], [9.0, 9.0]])[..., None]
     forecasts = WindowForecast(yhat, np.repeat(yhat[..., None], 1, axis=-1))
-    found = evaluate_holdout(panel, forecasts, np.array([4, 4, 4, -1]), season=2, quantiles=(0.5,))
+    found = evaluate_holdout(
+        panel, forecasts, np.arange(3), np.array([4, 4, 4]), season=2, quantiles=(0.5,)
+    )
     examples = found.example_series(panel.labels())
     assert [examples[name]["series"] for name in ("best", "median", "worst")] == ["s0", "s1", "s2"]
     assert examples["best"]["smape"] == 0.0

@@ -42,6 +42,18 @@ class Split:
     stride: int
     """Steps between two validation origins."""
 
+    def scored_series(self, max_series: int) -> Ints:
+        """`[S']` increasing indices of the series whose test part is scored: all that have one, or
+        `max_series` of them, one at a random place in each of as many equal parts.
+
+        Every k-th of sorted ids could be the same article of each shop.
+        """
+        scored = np.flatnonzero(self.test_origin >= 0)
+        if len(scored) <= max_series:
+            return scored
+        place = np.arange(max_series) + np.random.default_rng(0).random(max_series)
+        return scored[(place * len(scored) / max_series).astype(np.int64)]
+
 
 def min_history(horizon: int, season: int) -> int:
     """The fewest steps of history of a window: a season or the horizon, whichever is shorter, but

@@ -106,6 +106,15 @@ def test_the_suggested_horizon_is_the_longest_with_validation(longest: int, seas
 lengths = st.lists(st.integers(1, 300), min_size=1, max_size=20)
 
 
+def test_many_series_are_scored_by_as_many_as_wished_spread_over_all() -> None:
+    series = split(*[3] * 5, *[40] * 100)
+    assert series.scored_series(100).tolist() == list(range(5, 105))
+    sample = series.scored_series(10)
+    assert ((sample - 5) // 10).tolist() == list(range(10))  # one in each tenth
+    assert len(set((sample - 5) % 10)) > 1  # not every tenth
+    assert (sample == series.scored_series(10)).all()
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     lengths=lengths,
