@@ -357,5 +357,5 @@ def _without_season(plan: CleaningPlan, filled: FilledValues, panel: Panel) -> F
 
 def build_train_mask(panel: Panel, train_end: Ints) -> Bools:
     """[N] the rows before `train_end [S]`; all rows if none of these has an observed target."""
-    before: Bools = panel.step < train_end[panel.series]
+    before = panel.mask_before(train_end)
     return before if (panel.observed_mask & before[:, None]).any() else np.ones_like(before)

@@ -250,10 +250,9 @@ def choose_normalize(context: AutoContext) -> tuple[str, str]:
 def _obstacle_to_logs(cleaned: CleanedData) -> str:
     """Why logs cannot be taken; empty if they can."""
     mask, starts = cleaned.target_mask, cleaned.panel.offsets[:-1]
-    known = cleaned.values[mask]
-    if not len(known) or known.min() <= 0:
+    if not cleaned.values.min(where=mask, initial=np.inf) > 0 or not mask.any():
         return "some values are zero or negative"
-    count = np.add.reduceat(mask.astype(np.int64), starts)  # [S, C]
+    count = np.add.reduceat(mask, starts, dtype=np.int64)  # [S, C]
     total = np.add.reduceat(np.where(mask, cleaned.values, 0.0), starts)
     smallest = np.minimum.reduceat(np.where(mask, cleaned.values, np.inf), starts)
     mean = total / np.maximum(count, 1)

@@ -125,7 +125,9 @@ class _Sample:
     def __init__(self, cleaned: CleanedData, ends: Ints, lags: Ints) -> None:
         """Values of series with all `lags` before them, and before the steps `ends [S]`."""
         panel = cleaned.panel
-        rows = np.flatnonzero((panel.step >= lags.max()) & (panel.step < ends[panel.series]))
+        rows = np.flatnonzero(
+            panel.mask_before(ends) & ~panel.mask_before(np.full(panel.n_series, lags.max()))
+        )
         targets = _evenly_spaced(np.arange(cleaned.values.shape[1]), MAX_TARGETS)
         rows = _evenly_spaced(rows, MAX_ROWS // len(targets))
         row, column = np.repeat(rows, len(targets)), np.tile(targets, len(rows))
@@ -137,14 +139,14 @@ class _Sample:
         size = np.where(size > 0, size, 1.0)
         y = (cleaned.values[row, column] - level[:, 0]) / size[:, 0]
         self.y = np.clip(y, *np.quantile(y, [OUTLIERS, 1 - OUTLIERS])) if len(y) else y
-        self.covariates = _covariates(cleaned, row)
+        series = np.searchsorted(panel.offsets, row, side="right") - 1
+        ordinals = panel.start[series] + row - panel.offsets[series]
+        self.covariates = _covariates(cleaned, row, series)
         ones = np.ones((len(row), 1))
         self.x = np.hstack([ones, (past - level) / size, self.covariates])
-        timestamps = panel.frequency.timestamps(
-            panel.start[panel.series[row]] + panel.step[row], panel.phase[panel.series[row]]
-        )
+        timestamps = panel.frequency.timestamps(ordinals, panel.phase[series])
         self.local = panel.to_display_timezone(timestamps)
-        self.fold = _folds(panel.start[panel.series[row]] + panel.step[row])
+        self.fold = _folds(ordinals)
 
     def error(self, cycles: tuple[str, ...]) -> float:
         """The mean absolute error of values forecast by a fit to the other parts of the time."""
@@ -180,9 +182,9 @@ class _Sample:
         return np.hstack(columns)
 
 
-def _covariates(cleaned: CleanedData, row: Ints) -> Floats:
+def _covariates(cleaned: CleanedData, row: Ints, series: Ints) -> Floats:
     """`[R, n]` covariates known ahead, standardized, and their squares."""
-    features, series = cleaned.features, cleaned.panel.series[row]
+    features = cleaned.features
     found = features.future[row + series * features.horizon, :MAX_COVARIATES].astype(np.float64)
     found = np.hstack([found, found**2])
     if not found.size:

@@ -11,7 +11,6 @@ from rnnforecast.models.layers.covariates import CovariateSizes
 from rnnforecast.models.layers.stack import BackboneConfig
 from rnnforecast.models.quantile_levels import INTERMITTENT_LEVELS, QuantileLevels
 from rnnforecast.pipeline.auto import difference_lag
-from rnnforecast.pipeline.forecasting import item_names
 from rnnforecast.registry import BACKBONES, WINDOW_SCALERS
 from rnnforecast.spec.model import ModelSpec
 from rnnforecast.spec.spec import Spec
@@ -33,7 +32,7 @@ def build_forecaster_config(
         spec,
         n_targets=cleaned.panel.observed_mask.shape[1],
         covariates=_covariate_sizes(spec, cleaned, reads_elapsed),
-        n_items=len(item_names(cleaned.panel)),
+        n_items=cleaned.panel.n_series * cleaned.panel.observed_mask.shape[1],
         levels=_trained_levels(spec, cleaned),
     )
 

@@ -13,7 +13,7 @@ import pandas as pd
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.features.covariates import column_categories, raw_covariates
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.data.profiling.coverage import panel_ordinals
+from rnnforecast.data.profiling.coverage import last_ordinals, panel_ordinals
 from rnnforecast.types import Bools, Floats, Ints
 
 MIN_VALUES = 3
@@ -22,11 +22,6 @@ MAX_SAMPLED_SERIES = 2000
 """Covariates are looked at in so many series, evenly spaced."""
 HASHED_VALUES = 8
 """Last values by which a renamed series is recognized."""
-
-
-def last_ordinals(panel: Panel) -> Ints:
-    """[S] the ordinal of the last step of each series."""
-    return np.asarray(panel_ordinals(panel)[panel.offsets[1:] - 1])
 
 
 def window_values(values: Floats, offsets: Ints, ends: Ints, width: int) -> Floats:
@@ -86,13 +81,15 @@ class PeriodCounts:
     def of_panel(cls, panel: Panel, mask: Bools, periods: int) -> PeriodCounts:
         """The counts of the series of `mask` [S] in the last `periods`, or from the first on."""
         ordinals = panel_ordinals(panel)
-        firsts, ends = ordinals[panel.offsets[:-1]], ordinals[panel.offsets[1:] - 1]
+        firsts, ends = ordinals[panel.offsets[:-1]], last_ordinals(panel)
         last = int(ends[mask].max()) if mask.any() else int(ends.max())
         first = max(last - periods + 1, int(firsts.min()))
         size = max(last - first + 1, 1)
-        rows = (ordinals >= first) & (ordinals <= last) & mask[panel.series]
-        place, targets = ordinals[rows] - first, panel.targets[rows]
-        known = panel.observed_mask[rows]
+        rows = (ordinals >= first) & (ordinals <= last) & np.repeat(mask, panel.lengths)
+        place = ordinals[rows]
+        del ordinals
+        place -= first
+        targets, known = panel.targets[rows], panel.observed_mask[rows]
         begun = np.clip(firsts[mask] - first, 0, size)
 
         def count(cells: Bools) -> Ints:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.features.checks import unknown_future_mask
 from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.profiling.coverage import last_ordinals
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.forecast_frame import Status
-from rnnforecast.pipeline.panel_statistics import extremes, last_ordinals
+from rnnforecast.pipeline.panel_statistics import extremes
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.training_profile import MAX_ORDINAL, TrainingProfile
 from rnnforecast.spec.forecast import ForecastSpec

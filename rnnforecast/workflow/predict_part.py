@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.io.partitions import Partition, file_sha256, hash_keys, of_partition
+from rnnforecast.data.profiling.coverage import last_ordinals
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import DataError, Problem, RunFolderError
 from rnnforecast.output.folder_snapshot import FolderSnapshot
@@ -21,7 +22,6 @@ from rnnforecast.pipeline.checks.context import CheckContext, CheckedData
 from rnnforecast.pipeline.checks.data_counts import DataCounts
 from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.checks.series_sample import PanelKind, sample_series
-from rnnforecast.pipeline.panel_statistics import last_ordinals
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import CHECKSUMS_FILE, parse_run, read_run_folder
 from rnnforecast.pipeline.run_overrides import with_overrides

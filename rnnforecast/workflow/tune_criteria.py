@@ -49,8 +49,7 @@ def information_criterion(name: str, trained: TrainedRun) -> float:
     )
     error = (panel.targets[rows] - found.yhat) / scale[series, None]
     counted &= np.isfinite(error)
-    before_end = panel.step < ends[panel.series]
-    n = int(panel.observed_mask[before_end].sum())
+    n = int(panel.observed_mask[panel.mask_before(ends)].sum())
     mean_square = float(np.square(error[counted]).mean()) if counted.any() else 0.0
     if not mean_square > 0:
         cure = "set search.criterion to a metric such as mase"

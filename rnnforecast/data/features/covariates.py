@@ -131,8 +131,10 @@ def fit_covariates(
     vector_size: int,
 ) -> CovariatePlan:
     """The encodings of `groups`, fitted to the rows `train_mask [N]` of the panel."""
-    train_rows = np.zeros(panel.wide_offsets[-1], dtype=np.bool_)  # [M]
-    train_rows[panel.wide_offsets[panel.series] + panel.step] = train_mask
+    train_rows = train_mask
+    if panel.future_steps is not None:  # rows of covariates known ahead are not trained on
+        train_rows = np.zeros(panel.wide_offsets[-1], dtype=np.bool_)  # [M]
+        train_rows[panel.wide_offsets[panel.series] + panel.step] = train_mask
     covariates, reductions = [], {}
     for i, group in enumerate(groups):
         raw = raw_covariates(panel, group.columns)  # [M, D]

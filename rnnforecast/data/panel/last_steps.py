@@ -14,7 +14,7 @@ def keep_last(panel: Panel, count: int) -> Panel:
     dropped = np.maximum(panel.lengths - count, 0)  # [S]
     if not dropped.any():
         return panel
-    rows = panel.step >= dropped[panel.series]  # [N]
+    rows = ~panel.mask_before(dropped)  # [N]
     lengths = panel.lengths - dropped
     offsets = np.r_[0, np.cumsum(lengths)]
     available_after, covariates = panel.available_after, panel.covariates

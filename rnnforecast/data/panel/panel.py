@@ -76,6 +76,12 @@ class Panel:
         steps: Ints = np.arange(self.offsets[-1]) - self.offsets[self.series]
         return steps
 
+    def mask_before(self, steps: Ints) -> Bools:
+        """[N] whether a row lies before the step `steps` [S] of its series."""
+        before = np.clip(steps, 0, self.lengths)
+        counts = np.stack([before, self.lengths - before], axis=1)
+        return np.repeat(np.tile([True, False], self.n_series), counts.reshape(-1))
+
     @cached_property
     def wide_offsets(self) -> Ints:
         """[S + 1] the row of `covariates` at which each series begins, and M."""
@@ -159,7 +165,7 @@ class Panel:
         Rows from the end on are left out; with `future_steps` their covariates stay, as known
         ahead. A value that was interpolated with a later row is missing.
         """
-        rows = self.step < ends[self.series]  # [N]
+        rows = self.mask_before(ends)  # [N]
         offsets = np.r_[0, np.cumsum(ends)]
         targets, observed_mask = self.targets[rows], self.observed_mask[rows]
         available_after = self.available_after

@@ -62,6 +62,13 @@ def panel_ordinals(panel: Panel) -> Ints:
     )
 
 
+def last_ordinals(panel: Panel) -> Ints:
+    """[S] the calendar ordinal of the last step of each series."""
+    if panel.irregular_timestamps is None:
+        return np.asarray(panel.start + panel.lengths - 1)
+    return panel.frequency.ordinals(panel.irregular_timestamps[panel.offsets[1:] - 1])
+
+
 def compute_coverage(panel: Panel, value_mask: Bools) -> Coverage:
     """The coverage of a nonempty panel; `value_mask` [N, C]: observed and filled values.
 
@@ -77,8 +84,11 @@ def compute_coverage(panel: Panel, value_mask: Bools) -> Coverage:
     order = np.argsort(starts, kind="stable")
     group = np.empty(panel.n_series, dtype=np.int64)
     group[order] = np.arange(panel.n_series) * n_groups // panel.n_series
-    column = (ordinals - first) * n_columns // (stop - first)
-    cell = np.repeat(group, panel.lengths) * n_columns + column  # [N]
+    cell = ordinals - first  # [N], in place: with many series memory is short
+    cell *= n_columns
+    cell //= stop - first
+    cell += np.repeat(group * n_columns, panel.lengths)
+    del ordinals
     edges = first + -(-np.arange(n_columns + 1) * (stop - first) // n_columns)
     sizes = np.bincount(group, minlength=n_groups)
     n_steps = np.bincount(cell, minlength=n_groups * n_columns).reshape(n_groups, n_columns)
@@ -87,7 +97,10 @@ def compute_coverage(panel: Panel, value_mask: Bools) -> Coverage:
         possible = np.maximum(n_steps, 1)
 
     def share(mask: Bools) -> Floats:
-        steps = np.bincount(cell, weights=mask.mean(axis=1), minlength=n_groups * n_columns)
+        if mask.shape[1] == 1:
+            steps = np.bincount(cell[mask[:, 0]], minlength=n_groups * n_columns)
+        else:
+            steps = np.bincount(cell, weights=mask.mean(axis=1), minlength=n_groups * n_columns)
         return np.asarray(steps.reshape(n_groups, n_columns) / possible, dtype=np.float64)
 
     phase = np.zeros(1, dtype=np.int64) if is_irregular else panel.phase[:1]
@@ -167,7 +180,7 @@ def gap_statistics(panel: Panel) -> GapStatistics:
 
 def steps_behind_latest(panel: Panel) -> Ints:
     """[S] steps between the end of each series and the latest end of all."""
-    last = panel_ordinals(panel)[panel.offsets[1:] - 1]
+    last = last_ordinals(panel)
     return np.asarray(last.max() - last, dtype=np.int64)
 
 

@@ -29,6 +29,7 @@ from rnnforecast.data.profiling.example_series import (
     select_examples,
 )
 from rnnforecast.data.profiling.grades import QualityGrade, grade_data_quality, headline
+from rnnforecast.data.time.grid import series_chunks
 from rnnforecast.types import Bools, Floats, Ints
 
 
@@ -161,9 +162,23 @@ def profile_panel(
 
 def _series_statistics(panel: Panel) -> tuple[Floats, Floats, Bools]:
     """[S, C] medians, [S, C] relative standard deviations, [S] whether the first target varies."""
-    values = pd.DataFrame(np.where(panel.observed_mask, panel.targets, np.nan))
-    grouped = values.groupby(panel.series, sort=False)
-    size = values.abs().groupby(panel.series, sort=False).mean().to_numpy(dtype=np.float64)
+    parts = [
+        _chunk_statistics(
+            np.where(panel.observed_mask[rows], panel.targets[rows], np.nan),
+            np.repeat(np.arange(first, stop), panel.lengths[first:stop]),
+        )
+        for first, stop in series_chunks(panel.offsets)
+        for rows in [slice(panel.offsets[first], panel.offsets[stop])]
+    ]
+    medians, relative, varies = zip(*parts, strict=True)
+    return np.concatenate(medians), np.concatenate(relative), np.concatenate(varies)
+
+
+def _chunk_statistics(targets: Floats, series: Ints) -> tuple[Floats, Floats, Bools]:
+    """As `_series_statistics`, of the targets [R, C] of a few series [R]."""
+    values = pd.DataFrame(targets)
+    grouped = values.groupby(series, sort=False)
+    size = values.abs().groupby(series, sort=False).mean().to_numpy(dtype=np.float64)
     std = grouped.std(ddof=0).to_numpy(dtype=np.float64)
     relative = np.where(size > 0, std / np.where(size > 0, size, 1.0), np.nan)
     low, high = grouped[0].min().to_numpy(), grouped[0].max().to_numpy()

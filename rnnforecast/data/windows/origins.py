@@ -42,10 +42,16 @@ class OriginRanges:
 
 def first_observed(target_mask: Bools, offsets: Ints) -> Ints:
     """`[S * C]` the first step of each item in `target_mask [N, C]`; else its length."""
-    steps = np.arange(len(target_mask)) - np.repeat(offsets[:-1], np.diff(offsets))
-    length = np.diff(offsets)
-    step = np.where(target_mask, steps[:, None], np.iinfo(np.int64).max)  # [N, C]
-    return np.minimum(np.minimum.reduceat(step, offsets[:-1]), length[:, None]).reshape(-1)
+    first = np.zeros((len(offsets) - 1, target_mask.shape[1]), dtype=np.int64)
+    late = np.flatnonzero(~target_mask[offsets[:-1]].all(axis=1))  # few, as a rule
+    if len(late):
+        length = np.diff(offsets)[late]
+        start = np.cumsum(length) - length
+        steps = np.arange(length.sum()) - np.repeat(start, length)
+        rows = steps + np.repeat(offsets[late], length)
+        step = np.where(target_mask[rows], steps[:, None], np.iinfo(np.int64).max)
+        first[late] = np.minimum(np.minimum.reduceat(step, start), length[:, None])
+    return first.reshape(-1)
 
 
 def training_origins(
@@ -60,7 +66,8 @@ def training_origins(
     first = first_observed(target_mask, offsets) + min_history(horizon, season)
     # windows whose first half lies before the end are used: short series have few others
     last = np.where(first < end, np.maximum(end - -(-horizon // 2), first), -1)
-    counts = np.concatenate([np.zeros((1, channels)), np.cumsum(target_mask, 0)])  # [N + 1, C]
+    counts = np.zeros((len(target_mask) + 1, channels), dtype=np.int64)
+    np.cumsum(target_mask, axis=0, out=counts[1:])
     n_observed = (counts[offsets[:-1] + ends] - counts[offsets[:-1]]).reshape(-1)
     return OriginRanges(first, last, end, np.sqrt(n_observed))
 

@@ -15,9 +15,10 @@ import pandas as pd
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.io.series_sample import SampledSeries
 from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.profiling.coverage import last_ordinals
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.pipeline.checks.moments import panel_time, period_length, period_of
-from rnnforecast.pipeline.panel_statistics import last_ordinals, row_leads, text_covariates
+from rnnforecast.pipeline.panel_statistics import row_leads, text_covariates
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.training_profile import TrainingProfile
 from rnnforecast.types import Bools, Ints

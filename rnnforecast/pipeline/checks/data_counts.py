@@ -12,9 +12,9 @@ from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.changes import CHANGE_COUNTS
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.cleaning_report import doubtful_readings
+from rnnforecast.data.profiling.coverage import last_ordinals
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.pipeline.checks.finding import MAX_SERIES
-from rnnforecast.pipeline.panel_statistics import last_ordinals
 from rnnforecast.pipeline.run import Run
 from rnnforecast.registry import WINDOW_SCALERS
 from rnnforecast.types import Ints
