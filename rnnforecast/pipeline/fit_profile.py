@@ -13,6 +13,7 @@ import pandas as pd
 
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.profiling.coverage import last_ordinals
 from rnnforecast.pipeline.panel_statistics import (
     PeriodCounts,
     active_series,
@@ -21,7 +22,6 @@ from rnnforecast.pipeline.panel_statistics import (
     extremes,
     filled_share,
     last_hashes,
-    last_ordinals,
     last_period,
     median_change,
     median_level,
