@@ -8,6 +8,7 @@ start   `--help`, an error in a spec, and `predict` against the start of an inte
         imports
 many    `predict` for 2,000 and 20,000 series: time and memory
 growth  `train` of few steps with more and with longer series: time and memory
+train   `init`, `check` and `train` for 100,000 series, and the reading of a million
 busy    `train` and `predict` beside spinning programs: time and processor time
 floor   `predict` for 100,000 series against pyarrow and the bare network alone
 members a whole `train` on M4 hourly by one process and by two, with `--data` only
@@ -34,6 +35,7 @@ from machine import describe
 from speed_busy import busy
 from speed_floor import floor
 from speed_members import members
+from speed_train import train
 
 SERIES, LENGTH, LOOKBACK, PATCH_LENGTH, HORIZON, HIDDEN, BATCH = 400, 900, 168, 24, 48, 128, 128
 STEPS = 100
@@ -302,6 +304,7 @@ PARTS: dict[str, Callable[[int], Sequence[str]]] = {
     "start": start,
     "many": lambda rounds: many(),
     "growth": lambda rounds: growth(),
+    "train": lambda rounds: train(),
     "busy": lambda rounds: list(busy(rounds)),
     "floor": lambda rounds: list(floor(rounds, write_series)),
 }
