@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.time.grid import series_chunks
 from rnnforecast.types import Bools, Floats, Ints
 
 MAX_ROWS, MAX_COLUMNS = 40, 160
@@ -55,11 +56,16 @@ class GapStatistics:
 
 def panel_ordinals(panel: Panel) -> Ints:
     """[N] the calendar ordinals of all steps, comparable between series."""
+    return _ordinals(panel, 0, panel.n_series)
+
+
+def _ordinals(panel: Panel, first: int, stop: int) -> Ints:
+    """`panel_ordinals` of the series from `first` to `stop` - 1."""
+    begin, end = panel.offsets[first], panel.offsets[stop]
     if panel.irregular_timestamps is not None:  # steps of irregular series are rows, not periods
-        return panel.frequency.ordinals(panel.irregular_timestamps)
-    return np.arange(len(panel.targets)) - np.repeat(
-        panel.offsets[:-1] - panel.start, panel.lengths
-    )
+        return panel.frequency.ordinals(panel.irregular_timestamps[begin:end])
+    shift = (panel.offsets[:-1] - panel.start)[first:stop]
+    return np.arange(begin, end) - np.repeat(shift, panel.lengths[first:stop])
 
 
 def last_ordinals(panel: Panel) -> Ints:
@@ -76,38 +82,41 @@ def compute_coverage(panel: Panel, value_mask: Bools) -> Coverage:
     """
     if panel.n_series == 1 and len(panel.target_names) > 1:
         return _coverage_by_target(panel, value_mask)
-    ordinals = panel_ordinals(panel)
     is_irregular = panel.irregular_timestamps is not None
-    first, stop = int(ordinals.min()), int(ordinals.max()) + 1
+    starts = panel.start
+    if panel.irregular_timestamps is not None:
+        starts = panel.frequency.ordinals(panel.irregular_timestamps[panel.offsets[:-1]])
+    first, stop = int(starts.min()), int(last_ordinals(panel).max()) + 1
     n_columns, n_groups = min(MAX_COLUMNS, stop - first), min(MAX_ROWS, panel.n_series)
-    starts = ordinals[panel.offsets[:-1]] if is_irregular else panel.start
     order = np.argsort(starts, kind="stable")
     group = np.empty(panel.n_series, dtype=np.int64)
     group[order] = np.arange(panel.n_series) * n_groups // panel.n_series
-    cell = ordinals - first  # [N], in place: with many series memory is short
-    cell *= n_columns
-    cell //= stop - first
-    cell += np.repeat(group * n_columns, panel.lengths)
-    del ordinals
     edges = first + -(-np.arange(n_columns + 1) * (stop - first) // n_columns)
     sizes = np.bincount(group, minlength=n_groups)
-    n_steps = np.bincount(cell, minlength=n_groups * n_columns).reshape(n_groups, n_columns)
-    possible = np.maximum(sizes[:, None] * np.diff(edges), n_steps)
+    steps, observed, filled = np.zeros((3, n_groups * n_columns))
+    for begin, end in series_chunks(panel.offsets):  # arrays of all rows would double the memory
+        rows = slice(panel.offsets[begin], panel.offsets[end])
+        column = (_ordinals(panel, begin, end) - first) * n_columns // (stop - first)
+        cell = np.repeat(group[begin:end], panel.lengths[begin:end]) * n_columns + column
+        known = panel.observed_mask[rows]
+        for found, mask in (
+            (steps, np.ones_like(known)),
+            (observed, known),
+            (filled, value_mask[rows] & ~known),
+        ):
+            found += np.bincount(cell, mask.sum(axis=1), minlength=len(found))
+    steps, observed, filled = (
+        np.reshape(cells, (n_groups, n_columns)) / panel.observed_mask.shape[1]
+        for cells in (steps, observed, filled)
+    )
+    possible = np.maximum(sizes[:, None] * np.diff(edges), steps)
     if is_irregular:  # between two rows no step is missing
-        possible = np.maximum(n_steps, 1)
-
-    def share(mask: Bools) -> Floats:
-        if mask.shape[1] == 1:
-            steps = np.bincount(cell[mask[:, 0]], minlength=n_groups * n_columns)
-        else:
-            steps = np.bincount(cell, weights=mask.mean(axis=1), minlength=n_groups * n_columns)
-        return np.asarray(steps.reshape(n_groups, n_columns) / possible, dtype=np.float64)
-
+        possible = np.maximum(steps, 1)
     phase = np.zeros(1, dtype=np.int64) if is_irregular else panel.phase[:1]
     return Coverage(
-        observed_share=share(panel.observed_mask),
-        filled_share=share(value_mask & ~panel.observed_mask),
-        missing_share=share(~value_mask & ~panel.observed_mask),
+        observed_share=observed / possible,
+        filled_share=filled / possible,
+        missing_share=(steps - observed - filled) / possible,
         series_counts=sizes,
         row_labels=tuple(map(str, panel.labels()[order[np.cumsum(sizes) - sizes]])),
         edges=panel.to_display_timezone(panel.frequency.timestamps(edges, phase)),
