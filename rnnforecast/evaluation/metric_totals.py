@@ -39,6 +39,24 @@ class MetricTotals:
         for name, values in found.window_means.items():
             self._add(name, values.reshape(-1), np.ones(len(label)), label, size)
 
+    def add_totals(self, other: MetricTotals, group: Ints) -> None:
+        """Adds the G groups of other totals; `group` `[G]` is the number of each here."""
+        self._grow(int(group.max(initial=-1)) + 1)
+        self.windows[group] += other.windows
+        self.cells[group] += other.cells
+        for ours, theirs in ((self.sums, other.sums), (self.weights, other.weights)):
+            for name, values in theirs.items():
+                ours.setdefault(name, np.zeros(len(self.cells)))[group] += values
+
+    def take(self, group: Ints) -> MetricTotals:
+        """The totals of some groups, in this order."""
+        return MetricTotals(
+            self.windows[group],
+            self.cells[group],
+            {name: values[group] for name, values in self.sums.items()},
+            {name: values[group] for name, values in self.weights.items()},
+        )
+
     def metrics(self) -> dict[str, Floats]:
         """Each metric `[G]`, NaN where undefined; with relative_bias, wape and wql."""
         found: dict[str, Floats] = {

@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import secrets
+import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +76,7 @@ def kill_workers(engine: str, count: int, seed: int = 0) -> PartitionFaults:
         child = fork(command(*_arguments(engine, "out")))
         for _ in range(chance.randint(1, MAX_KILLS)):
             _wait_at_random(child, chance, duration)
-            found.workers += _kill_worker(child.pid, chance)
+            found.workers += _kill_worker(child, chance)
         _end_well(child)
         found.calls += 1
         _compare(expected, f"workers killed, {engine}")
@@ -138,22 +140,23 @@ def _finished() -> int:
     return sum(1 for _ in Path().glob(".out*/records/*.json"))
 
 
-def _kill_worker(parent: int, chance: random.Random) -> int:
-    """Kills a worker of a command; returns how many, 0 if there is none."""
-    workers = sorted(pid for pid in _descendants(parent) if _is_worker(pid, parent))
-    if workers:
-        with suppress(ProcessLookupError):
-            os.kill(chance.choice(workers), signal.SIGKILL)
-            return 1
+def _kill_worker(child: Child, chance: random.Random) -> int:
+    """Kills a worker of a command as soon as it has one; returns how many."""
+    while not child.has_ended:
+        workers = sorted(pid for pid in _descendants(os.getpid()) if _is_worker(pid))
+        if workers:
+            with suppress(ProcessLookupError):
+                os.kill(chance.choice(workers), signal.SIGKILL)
+                return 1
+        time.sleep(0.01)
     return 0
 
 
-def _is_worker(pid: int, parent: int) -> bool:
-    """Whether a process is a worker of ours or one of Ray, and not another process of Ray."""
+def _is_worker(pid: int) -> bool:
+    """Whether a process is a worker of ours, or one of Ray that runs a task."""
     with suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes()
-        is_ours = b"rnnforecast.parallel.worker" in words and _parent(pid) == parent
-        return is_ours or words.startswith(b"ray::run_task")
+        return b"rnnforecast.parallel.worker" in words or words.startswith(b"ray::run_task")
     return False
 
 
@@ -203,23 +206,62 @@ def _read(folder: str) -> dict[str, bytes]:
 
 
 def _remove(folder: str) -> None:
-    import shutil
-
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def ray_cluster() -> Iterator[None]:
+    """A Ray cluster of two nodes on this machine, each with one processor, which ``--engine ray``
+    joins."""
+    os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
+    told = Path.cwd().parent / "address"
+    child = fork(lambda: _serve_cluster(told))
+    try:
+        while not told.exists():
+            if child.has_ended:
+                raise Damaged(child.wait().output)
+            time.sleep(0.1)
+        os.environ["RAY_ADDRESS"] = told.read_text(encoding="utf-8")
+        yield
+    finally:
+        os.environ.pop("RAY_ADDRESS", None)
+        if not child.has_ended:
+            os.kill(child.pid, signal.SIGTERM)
+        child.wait()
+
+
+def _serve_cluster(told: Path) -> None:
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        cluster.add_node(num_cpus=1)
+        part = told.with_name(f"{told.name}.part")
+        part.write_text(cluster.address, encoding="utf-8")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        part.rename(told)
+        while True:
+            time.sleep(60)
+    except KeyboardInterrupt:
+        return
+    finally:
+        cluster.shutdown()
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=50, help="calls of each kind")
+    parser.add_argument("--commands", type=int, help="calls that are killed, if others")
     parser.add_argument("--engine", action="append", help="local or ray; both if not given")
     given = parser.parse_args()
     set_environment()
     with workplace():
         write_dataset()
         for engine in given.engine or ["local", "ray"]:
-            print(kill_workers(engine, given.count), flush=True)
-            print(kill_commands(engine, given.count), flush=True)
+            with ray_cluster() if engine == "ray" else nullcontext():
+                print(kill_workers(engine, given.count), flush=True)
+                print(kill_commands(engine, given.commands or given.count), flush=True)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,12 @@ class DriftSums:
                 key = int(day), run_id
                 self.sums[key] = self.sums.get(key, np.zeros(len(cells))) + total
 
+    def add_sums(self, other: DriftSums) -> None:
+        """Adds the sums of other series."""
+        self.nominal = self.nominal or other.nominal
+        for key, total in other.sums.items():
+            self.sums[key] = self.sums[key] + total if key in self.sums else total
+
     def _coverage(self, windows: EvaluatedWindows, counted: np.ndarray) -> list[np.ndarray]:
         """Values with an interval, and those inside of it, `[M, H, C]` each."""
         pairs = symmetric_level_pairs(windows.levels)

@@ -199,14 +199,11 @@ def _worst(found: LedgerScore) -> ReportSection:
     ours, theirs = (totals.metrics(model, "series") for model in (MODEL_NAME, totals.baseline))
     coverage = next((name for name in ours if name.startswith("coverage_")), None)
     mase: Floats = ours["mase"]
-    order = np.argsort(-np.nan_to_num(mase, nan=-1.0), kind="stable")[:MAX_WORST]
     labels = totals.names("series")
     header = ["series", "MASE", totals.baseline, "bias, %"]
     header += [f"in {coverage.removeprefix('coverage_')} % interval, %"] if coverage else []
     rows = []
-    for index in order.tolist():
-        if not totals.values("series")[index]:
-            continue
+    for index in totals.worst_series(MAX_WORST).tolist():
         row = [labels[index], _cell(mase[index]), _cell(theirs["mase"][index])]
         row.append(_cell(ours["relative_bias"][index]))
         rows.append([*row, _cell(100 * ours[coverage][index])] if coverage else row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -32,12 +33,14 @@ from rnnforecast.errors import (
     RnnForecastError,
     WorseThanBaseline,
 )
+from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
 from rnnforecast.evaluation.scores import MODEL_NAME
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.pipeline.run_versions import resolve_run
+from rnnforecast.types import Ints
 from rnnforecast.workflow.calibrate import calibrate as calibrate_run
 
 
@@ -119,8 +122,13 @@ class LedgerScore:
 
     panel: Panel
     totals: ScoreTotals
-    windows: IssuedWindows
     drift: DriftSums
+    following: np.ndarray
+    """`[1]` the first timestamp after the data."""
+    awaiting: int = 0
+    """Windows without any observed value as yet."""
+    series: int = 0
+    """Series with an observed value of a window."""
     issues: list[IssueInfo] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     cutoffs: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -130,6 +138,29 @@ class LedgerScore:
     def charts(self) -> list[DriftChart]:
         """The charts of drift."""
         return self.drift.charts()
+
+    def add(self, other: LedgerScore) -> None:
+        """Adds the scores of other series by the same issues."""
+        self.totals.add_totals(other.totals)
+        self.drift.add_sums(other.drift)
+        self.following = np.maximum(self.following, other.following)
+        self.awaiting += other.awaiting
+        self.series += other.series
+        self.findings += [each for each in other.findings if each not in self.findings]
+        for run_id, (first, last) in other.cutoffs.items():
+            self._add_cutoffs(run_id, first, last)
+
+    def add_windows(self, windows: EvaluatedWindows, fresh: Ints, run_id: str) -> None:
+        """Adds windows of an issue; `fresh` as in `IssuedWindows.join`."""
+        self.totals.add(windows, run_id)
+        self.drift.add(windows, fresh, run_id)
+        times = self.panel.window_timestamps(windows.origin - 1, 1, windows.series)
+        limits = times.astype(np.int64)
+        self._add_cutoffs(run_id, int(limits.min()), int(limits.max()))
+
+    def _add_cutoffs(self, run_id: str, first: int, last: int) -> None:
+        earliest, latest = self.cutoffs.get(run_id, (first, last))
+        self.cutoffs[run_id] = min(earliest, first), max(latest, last)
 
 
 def score(
@@ -172,7 +203,7 @@ def score(
         except RnnForecastError as error:
             message = f"the intervals were not calibrated: {error}"
             found.findings.append(Finding("not_calibrated", message))
-    result = _build_result(run, recorded_name(folder), opened.location, found)
+    result = build_result(run, recorded_name(folder), opened.location, found)
     result = replace(result, calibration=calibration, findings=tuple(found.findings))
     for finding in result.findings:
         listener.warning(str(finding))
@@ -186,36 +217,67 @@ def score_ledger(
 
     An issue that cannot be read is a finding. Raises DataError if the ledger cannot be.
     """
-    listing = ledger.issues(since)
+    issues, findings = select_issues(ledger, name, since)
     windows = IssuedWindows(panel, season)
-    found = LedgerScore(panel, ScoreTotals(panel, windows.baseline.name), windows, DriftSums(panel))
-    found.findings += [Finding("ledger_file", line) for line in listing.findings]
-    found.issues = [each for each in listing.issues if each.run_name == name]
+    found = _score(ledger, issues, windows)
+    found.issues, found.findings = issues, [*findings, *found.findings]
+    found.findings += not_in_data(windows.unknown)
+    return found
+
+
+def select_issues(
+    ledger: Ledger, name: str, since: date | None
+) -> tuple[list[IssueInfo], list[Finding]]:
+    """The issues of the run `name`, and what is wrong with others. Raises DataError."""
+    listing = ledger.issues(since)
+    findings = [Finding("ledger_file", line) for line in listing.findings]
+    issues = [each for each in listing.issues if each.run_name == name]
     others = {each.run_name for each in listing.issues if each.run_name != name}
-    if others and not found.issues:
+    if others and not issues:
         message = f"{ledger.location} has no issue of the run {name}, but of {sorted(others)[0]}"
-        found.findings.append(Finding("ledger_other_run", message, count=len(others)))
-    for issue in reversed(found.issues):
+        findings.append(Finding("ledger_other_run", message, count=len(others)))
+    return issues, findings
+
+
+def score_issues(
+    ledger: Ledger, issues: Sequence[IssueInfo], panel: Panel, *, season: int
+) -> tuple[LedgerScore, list[Counter[int]]]:
+    """The scores of some of the series of issues, and for each issue the windows that are in the
+    data, by their cutoff."""
+    windows = IssuedWindows(panel, season, known=[])
+    found = _score(ledger, issues, windows)
+    assert windows.known is not None
+    return found, windows.known[::-1]
+
+
+def not_in_data(unknown: int) -> list[Finding]:
+    """The finding about forecasts that cannot be scored, if there are any."""
+    if not unknown:
+        return []
+    message = (
+        f"{unknown:,} earlier forecasts are not scored: the data have no such series or"
+        " cutoff, or cannot be read there"
+    )
+    return [Finding("not_in_data", message, count=unknown)]
+
+
+def _score(ledger: Ledger, issues: Sequence[IssueInfo], windows: IssuedWindows) -> LedgerScore:
+    """The scores of issues, the newest first."""
+    panel = windows.panel
+    totals = ScoreTotals(panel, windows.baseline.name)
+    following = panel.window_timestamps(panel.lengths, 1).max(keepdims=True)[0]
+    found = LedgerScore(panel, totals, DriftSums(panel), following)
+    for issue in reversed(issues):
         try:
-            joined = windows.join(ledger.read(issue))
+            rows = ledger.read(issue)
         except DataError as error:
             found.findings.append(Finding("ledger_file", str(error)))
-            continue
-        if joined is None:
-            continue
-        evaluated, fresh = joined
-        found.totals.add(evaluated, issue.run_id)
-        found.drift.add(evaluated, fresh, issue.run_id)
-        times = panel.window_timestamps(evaluated.origin - 1, 1, evaluated.series)
-        limits = times.astype(np.int64)
-        first, last = found.cutoffs.get(issue.run_id, (int(limits.min()), int(limits.max())))
-        found.cutoffs[issue.run_id] = min(first, int(limits.min())), max(last, int(limits.max()))
-    if windows.unknown:
-        message = (
-            f"{windows.unknown:,} earlier forecasts are not scored: the data have no such series or"
-            " cutoff, or cannot be read there"
-        )
-        found.findings.append(Finding("not_in_data", message, count=windows.unknown))
+            rows = None
+        joined = windows.join(rows)
+        if joined is not None:
+            found.add_windows(*joined, issue.run_id)
+    found.awaiting = windows.awaiting
+    found.series = int((totals.values("series") > 0).sum())
     return found
 
 
@@ -243,7 +305,8 @@ def _calibrate(folder: Path, data: Sequence[str] | None, wait: float | None) -> 
         return asdict(calibrate_run(resolve_run(folder), data=data))
 
 
-def _build_result(run: Run, name: str, location: str, found: LedgerScore) -> ScoreResult:
+def build_result(run: Run, name: str, location: str, found: LedgerScore) -> ScoreResult:
+    """The result of a score, without a calibration."""
     panel, totals = found.panel, found.totals
     metrics, baseline = (
         {metric: float(values[0]) for metric, values in totals.metrics(model).items()}
@@ -254,7 +317,6 @@ def _build_result(run: Run, name: str, location: str, found: LedgerScore) -> Sco
     ends = [limit for limits in found.cutoffs.values() for limit in limits]
     values = totals.values()
     n_windows = totals.windows()
-    following = panel.window_timestamps(panel.lengths, 1).max()
     return ScoreResult(
         run=name,
         run_id=run_id,
@@ -262,11 +324,11 @@ def _build_result(run: Run, name: str, location: str, found: LedgerScore) -> Sco
         issues=len(found.issues),
         windows=int(n_windows.sum()),
         values=int(values.sum()),
-        series=int((totals.values("series") > 0).sum()),
+        series=found.series,
         first_cutoff=totals.cutoff_text(min(ends)) if ends else "",
         last_cutoff=totals.cutoff_text(max(ends)) if ends else "",
-        awaiting=found.windows.awaiting,
-        next_actual=format_timestamp(following, panel.display_timezone),
+        awaiting=found.awaiting,
+        next_actual=format_timestamp(found.following[0], panel.display_timezone),
         metrics=metrics,
         baseline=totals.baseline,
         baseline_metrics=baseline,

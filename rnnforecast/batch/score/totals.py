@@ -35,6 +35,33 @@ class ScoreTotals:
     """The id of each run, by the number of its group."""
     cutoffs: dict[int, int] = field(default_factory=dict)
     """Cutoff -> the number of its group."""
+    labels: list[str] | None = None
+    """Of the series; those of the panel if None."""
+
+    def add_totals(self, other: ScoreTotals) -> None:
+        """Adds the totals of other series; both have `labels`."""
+        assert self.labels is not None
+        assert other.labels is not None
+        for run_id in other.runs:
+            if run_id not in self.runs:
+                self.runs.append(run_id)
+        for cutoff in other.cutoffs:
+            self.cutoffs.setdefault(cutoff, len(self.cutoffs))
+        places = {
+            "run": [self.runs.index(each) for each in other.runs],
+            "cutoff": [self.cutoffs[each] for each in other.cutoffs],
+            "series": [len(self.labels) + each for each in range(len(other.labels))],
+        }
+        for (model, grouping), totals in other.totals.items():
+            place = places.get(grouping, list(range(len(totals.cells))))
+            self._of(model, grouping).add_totals(totals, np.array(place[: len(totals.cells)], int))
+        self.labels = [*self.labels, *other.labels]
+
+    def worst_series(self, count: int) -> Ints:
+        """The places of the series with the largest MASE, the worst first."""
+        mase = self.metrics(MODEL_NAME, "series").get("mase", np.empty(0))
+        order = np.argsort(-np.nan_to_num(mase, nan=-1.0), kind="stable")[:count]
+        return order[self.values("series")[order] > 0]
 
     def add(self, windows: EvaluatedWindows, run_id: str) -> None:
         """Adds windows of a run."""
@@ -81,7 +108,8 @@ class ScoreTotals:
     def names(self, grouping: str) -> list[str]:
         """The name of each group."""
         if grouping == "series":
-            return list(map(str, self.panel.labels()[: len(self.values("series"))]))
+            labels = self.panel.labels() if self.labels is None else self.labels
+            return list(map(str, labels[: len(self.values("series"))]))
         if grouping == "cutoff":
             return [self.cutoff_text(each) for each in self.cutoffs]
         if grouping == "run":

@@ -5,6 +5,7 @@ A window is a series of the panel and a cutoff, as in `evaluation.evaluated_wind
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,6 +39,9 @@ class IssuedWindows:
     unknown: int = 0
     """Windows whose series or cutoff is not in the data; those before all data, which a delivery of
     the latest weeks leaves out, do not count."""
+    known: list[Counter[int]] | None = None
+    """If not None, the windows of each issue that are in the data, by cutoff, instead of `unknown`:
+    of a panel with some of the series."""
     next_origin: Ints = field(init=False)
     """`[S]` the first step of the earliest window so far."""
 
@@ -51,11 +55,17 @@ class IssuedWindows:
         name = "seasonal naive" if self.season > 1 else "naive"
         return next(each for each in BASELINES if each.name == name)
 
-    def join(self, rows: pd.DataFrame) -> tuple[EvaluatedWindows, Ints] | None:
+    def join(self, rows: pd.DataFrame | None) -> tuple[EvaluatedWindows, Ints] | None:
         """The windows of an issue with a value, which no later issue has; and `[M]` the steps of
-        each that no later window of the series forecasts. None without any."""
-        rows = self._valid(rows)
-        if not len(rows):
+        each that no later window of the series forecasts. None without any, as for an issue that
+        cannot be read, of which `rows` are None."""
+        if rows is not None:
+            rows = valid_rows(rows)
+            if self.known is not None:
+                rows = rows[rows["unique_id"].isin(self.labels)]
+        if rows is None or not len(rows):
+            if self.known is not None:
+                self.known.append(Counter())
             return None
         panel = self.panel
         series, target, origin = self._places(rows)
@@ -67,7 +77,10 @@ class IssuedWindows:
         first = np.full(len(code), -1)
         first[inverse[::-1]] = np.arange(len(rows))[::-1]  # a row of each window
         is_known = code >= 0
-        self.unknown += _count_unknown(rows, known | self._is_before_data(rows))
+        if self.known is not None:
+            self.known.append(distinct_windows(rows[known]))
+        else:
+            self.unknown += _count_unknown(rows, known | self._is_before_data(rows))
         is_new = is_known & ~np.isin(code, self.seen, kind="sort")
         self.repeated += int((is_known & ~is_new).sum())
         self.seen = np.union1d(self.seen, code[is_new])
@@ -83,14 +96,6 @@ class IssuedWindows:
         begins = first[wanted]
         windows = self._evaluate(rows[chosen], place, series[begins], origin[begins])
         return windows, self._fresh_steps(windows)
-
-    def _valid(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The rows with a forecast, a cutoff and a possible step."""
-        step = rows["step"].to_numpy(dtype=np.float64, na_value=np.nan)
-        is_valid = (step >= 1) & (step <= MAX_STEP) & np.isfinite(rows["yhat"].to_numpy())
-        is_valid &= rows["cutoff"].notna().to_numpy()
-        valid: pd.DataFrame = rows.loc[is_valid]
-        return valid.assign(step=step[is_valid].astype(np.int64))
 
     def _is_before_data(self, rows: pd.DataFrame) -> Bools:
         """`[R]` whether the cutoff lies before the first timestamp of all series."""
@@ -168,6 +173,30 @@ class IssuedWindows:
         fresh[order] = np.maximum(following - origin, 0)
         np.minimum.at(self.next_origin, windows.series, windows.origin)
         return fresh
+
+
+def valid_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a forecast, a cutoff and a possible step."""
+    step = rows["step"].to_numpy(dtype=np.float64, na_value=np.nan)
+    is_valid = (step >= 1) & (step <= MAX_STEP) & np.isfinite(rows["yhat"].to_numpy())
+    is_valid &= rows["cutoff"].notna().to_numpy()
+    valid: pd.DataFrame = rows.loc[is_valid]
+    return valid.assign(step=step[is_valid].astype(np.int64))
+
+
+def distinct_windows(rows: pd.DataFrame) -> Counter[int]:
+    """The number of distinct series and targets of each cutoff, as microseconds or a number."""
+    distinct = rows[["unique_id", "target", "cutoff"]].drop_duplicates()
+    cutoffs = cutoff_numbers(distinct["cutoff"].to_numpy())
+    values, counts = np.unique(cutoffs, return_counts=True)
+    return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+
+
+def cutoff_numbers(timestamps: np.ndarray) -> Ints:
+    """Timestamps as microseconds, whole numbers as they are."""
+    if timestamps.dtype.kind == "M":
+        timestamps = timestamps.astype("M8[us]")
+    return timestamps.astype(np.int64)
 
 
 def _codes(column: pd.Series, names: pd.Index) -> Ints:

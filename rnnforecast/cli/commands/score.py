@@ -11,6 +11,7 @@ import typer
 from rnnforecast.cli.console import ConsoleListener, require_stdout
 from rnnforecast.cli.error_handling import handle_errors, resume_gc
 from rnnforecast.cli.options import (
+    EngineName,
     Force,
     Json,
     LedgerLocation,
@@ -18,6 +19,7 @@ from rnnforecast.cli.options import (
     RunFolder,
     Verbose,
     Wait,
+    Workers,
     data_option,
     out_option,
 )
@@ -53,11 +55,23 @@ def score(
         ),
     ] = None,
     calibrate: Annotated[
+        bool | None,
+        typer.Option(
+            "--calibrate/--no-calibrate",
+            show_default="yes, but not with --partitions",
+            help="Calibrate the intervals by the newest values.",
+        ),
+    ] = None,
+    partitions: Annotated[
         bool,
         typer.Option(
-            "--calibrate/--no-calibrate", help="Calibrate the intervals by the newest values."
+            "--partitions",
+            help="The data are Parquet files with whole series each: score them one by one, in "
+            "the memory of one.",
         ),
-    ] = True,
+    ] = False,
+    workers: Workers = None,
+    engine: EngineName = "local",
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write score.html into the folder.")
     ] = True,
@@ -71,13 +85,16 @@ def score(
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
         wanted = _check_choices(fail_on or [])
+        _check_partitions(partitions, calibrate, workers, engine)
         first_day = None if since is None else _parse_day(since)
         if ledger == "none":
             raise UsageError(Problem("--ledger", "a score needs a ledger", "name its place"))
         from rnnforecast.batch.lock import output_lock
         from rnnforecast.batch.score.output import write_score
         from rnnforecast.batch.score.page import console_lines
+        from rnnforecast.batch.score.partitions import score_partitions
         from rnnforecast.batch.score.score import score as run_score
+        from rnnforecast.parallel.engine import open_engine
         from rnnforecast.pipeline.run_versions import run_name
 
         resume_gc()
@@ -85,15 +102,25 @@ def score(
             require_stdout()
         folder = out or Path("scores") / run_name(run)
         with output_lock(folder, "score", wait, on_wait=console.info):
-            result, found = run_score(
-                run,
-                data=data,
-                ledger=ledger,
-                since=first_day,
-                calibrate=calibrate,
-                wait=wait,
-                listener=console,
-            )
+            if partitions:
+                result, found = score_partitions(
+                    run,
+                    data=data,
+                    ledger=ledger,
+                    since=first_day,
+                    engine=open_engine(engine, workers),
+                    listener=console,
+                )
+            else:
+                result, found = run_score(
+                    run,
+                    data=data,
+                    ledger=ledger,
+                    since=first_day,
+                    calibrate=calibrate is not False,
+                    wait=wait,
+                    listener=console,
+                )
             result = write_score(folder, result, found, page=report, force=force)
         if json:
             console.print_json(result.to_json())
@@ -112,6 +139,18 @@ def _check_choices(given: list[str]) -> list[str]:
             found = f"there is no {name!r} to fail on"
             raise UsageError(Problem("--fail-on", found, f"give {' or '.join(choices)}"))
     return names
+
+
+def _check_partitions(
+    partitions: bool, calibrate: bool | None, workers: int | None, engine: str
+) -> None:
+    """UsageError for options that need ``--partitions``, or cannot be with it."""
+    if partitions and calibrate:
+        found = "intervals are not calibrated by partitions"
+        raise UsageError(Problem("--calibrate", found, "use rnnforecast calibrate on a sample"))
+    if not partitions and (workers is not None or engine != "local"):
+        found = "--workers and --engine belong to --partitions"
+        raise UsageError(Problem("score", found, "add it, or leave these out"))
 
 
 def _parse_day(text: str) -> date:

@@ -118,6 +118,37 @@ def test_live_metrics_are_those_of_utilsforecast(data: pd.DataFrame, rnnforecast
     assert (found["windows"], found["series"], found["issues"]) == (24, 2, 12)
 
 
+def test_a_score_by_partitions_has_the_figures_of_one_of_all_data(
+    data: pd.DataFrame, rnnforecast: Command
+) -> None:
+    rows = issues(data, 12, error=lambda cutoff: 4.0 * (cutoff > 66))
+    strange = pd.concat([rows[0].assign(unique_id="z"), rows[0].assign(cutoff=data["ds"].max())])
+    before = rows[0].assign(unique_id="y", cutoff=data["ds"].min() - pd.Timedelta(days=9))
+    info = IssueInfo("run", "0" * 16, "f" * 16, datetime(2024, 2, 1, tzinfo=UTC))
+    ParquetLedger(Path("run.ledger")).append(Issue(info, pd.concat([strange, before])))
+    Path("parts").mkdir()
+    for name, each in data.groupby("unique_id"):
+        each.to_parquet(f"parts/{name}.parquet")
+    expected = scored(rnnforecast)
+    table, drift = pd.read_parquet("out/score.parquet"), pd.read_csv("out/drift.csv")
+    arguments = ("run", "--data", "parts", "--partitions", "-o", "out", "--json", "--workers", "1")
+    done = rnnforecast("score", *arguments)
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    for each in ("metrics", "baseline_metrics"):
+        assert found.pop(each) == pytest.approx(expected.pop(each), rel=1e-12)
+    runs = [pd.DataFrame(each.pop("runs")) for each in (found, expected)]
+    pd.testing.assert_frame_equal(*runs)
+    assert found == expected
+    assert [each["code"] for each in found["findings"]] == ["not_in_data"]
+    order = ["by", "value", "model"]
+    pd.testing.assert_frame_equal(
+        pd.read_parquet("out/score.parquet").sort_values(order, ignore_index=True),
+        table.sort_values(order, ignore_index=True),
+    )
+    pd.testing.assert_frame_equal(pd.read_csv("out/drift.csv"), drift)
+
+
 def test_tables_are_by_cutoff_step_and_series(data: pd.DataFrame, rnnforecast: Command) -> None:
     rows = pd.concat(issues(data, 5), ignore_index=True).merge(data, on=["unique_id", "ds"])
     scored(rnnforecast)
