@@ -23,6 +23,7 @@ test: $(VENV)/.ready-test ## run the tests
 
 ray: $(VENV)/.ready-test $(VENV)/.ready-ray ## run the tests of the Ray engine, with Ray installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/parallel/test_ray_engine.py $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.partitions --engine ray --count 2
 
 faults: $(VENV)/.ready-test ## kills, failing disks and jobs at once, in full: an hour or two
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults $(ARGS)

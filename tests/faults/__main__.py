@@ -2,6 +2,7 @@
 
 python -m tests.faults             in full: an hour or two
 python -m tests.faults --short     a few of each, for the test suite
+python -m tests.faults.partitions --engine ray     with Ray installed
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sys
 
 from tests.faults.inject import fail_everywhere
 from tests.faults.kill import kill_often
+from tests.faults.partitions import kill_commands, kill_workers, write_dataset
 from tests.faults.stop import describe_stops, stop_often
 from tests.faults.together import run_together
 from tests.faults.workplace import COMMANDS, NIGHTLY, workplace
@@ -31,6 +33,9 @@ def main() -> None:
             print(found, flush=True)
         for name in ("predict",) if is_short else tuple(COMMANDS):
             print(describe_stops(name, stop_often(name, 2 if is_short else 100)), flush=True)
+        write_dataset()
+        for work in (kill_workers, kill_commands):
+            print(work("local", 1 if is_short else 50), flush=True)
         for name in ("predict to a file",) if is_short else NIGHTLY:
             print(fail_everywhere(name, points=2 if is_short else None, settle=4), flush=True)
 
