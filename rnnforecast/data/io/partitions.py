@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from rnnforecast.data.io.find_files import find_paths
+from rnnforecast.data.io.series_hash import hash_ids
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.locations import is_url
 
@@ -83,9 +84,7 @@ def total_rows(partitions: Sequence[Partition]) -> int:
 
 def hash_keys(keys: pd.DataFrame) -> npt.NDArray[np.uint64]:
     """[S] a hash of the ids of each series, the same in each process and on each machine."""
-    texts = keys.astype(str).astype(object)
-    hashes = pd.util.hash_pandas_object(texts, index=False, categorize=False)
-    return hashes.to_numpy().astype(np.uint64)
+    return hash_ids([keys[name].astype(str).to_numpy() for name in keys])
 
 
 def file_sha256(path: Path) -> str:
