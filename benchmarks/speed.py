@@ -34,6 +34,7 @@ import numpy as np
 from machine import describe
 from speed_busy import busy
 from speed_floor import floor
+from speed_folds import folds
 from speed_members import members
 from speed_train import train
 
@@ -307,6 +308,7 @@ PARTS: dict[str, Callable[[int], Sequence[str]]] = {
     "train": lambda rounds: train(),
     "busy": lambda rounds: list(busy(rounds)),
     "floor": lambda rounds: list(floor(rounds, write_series)),
+    "folds": lambda rounds: list(folds(rounds)),
 }
 
 

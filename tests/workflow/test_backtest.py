@@ -84,11 +84,17 @@ def with_noise_after(frame: pd.DataFrame, cutoff: str) -> pd.DataFrame:
     return changed
 
 
-def run(out: str, *sets: str, frame: pd.DataFrame | None = None, spec: str = SPEC) -> pd.DataFrame:
+def run(
+    out: str,
+    *sets: str,
+    frame: pd.DataFrame | None = None,
+    spec: str = SPEC,
+    report: bool = False,
+) -> pd.DataFrame:
     """The evaluation table of a backtest of the data."""
     (rows() if frame is None else frame).to_csv("data.csv", index=False)
     Path("spec.yaml").write_text(spec, encoding="utf-8")
-    backtest(Path("spec.yaml"), Path(out), overrides=sets)
+    backtest(Path("spec.yaml"), Path(out), overrides=sets, report=report)
     return pd.read_parquet(f"{out}/backtest.parquet")
 
 
@@ -120,7 +126,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(os, "fsync", lambda _: None)
-        run("out", "backtest.refit=2")
+        run("out", "backtest.refit=2", report=True)
         first = read_subject(Path("spec.yaml"), ["backtest.refit=2"])
         work = BacktestWork(Path("again"), fingerprint(first, plan_subject(first)))
         work.prepare()
@@ -142,7 +148,12 @@ LEAKS = {
     ),
     "one training before all windows": (
         SPEC.replace("{frequency: D}", "{outliers: iqr, outlier_action: clip, missing: spline}"),
-        ("features.past=note", "model.normalize=exponential_smoothing", "backtest.gap=1"),
+        (
+            "features.past=note",
+            "model.normalize=exponential_smoothing",
+            "backtest.gap=1",
+            "ensemble.network_weight=1",
+        ),
     ),
     "vintages": (
         SPEC.replace("{path: data.csv, series: unique_id, targets: y}", KNOWN),
@@ -315,6 +326,15 @@ def test_an_ended_backtest_goes_on_and_writes_the_same_bytes(
             raise KeyboardInterrupt
         return evaluate(self, windows)
 
+    stop = StopAt("training 2 of 2, fit", 1)
+    with pytest.raises(Stopped, match="same command"):
+        backtest(
+            Path("spec.yaml"),
+            Path("ended"),
+            overrides=sets,
+            listener=stop,
+            should_stop=stop.should_stop,
+        )
     with monkeypatch.context() as patch:
         patch.setattr(backtest_forecast.WindowForecaster, "evaluate", fail_later)
         with pytest.raises(KeyboardInterrupt):
@@ -344,26 +364,19 @@ def test_independent_trainings_in_workers_give_the_bytes_of_one_process(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sets = ["backtest.refit=2", "backtest.warm_start=false"]
-    backtest(Path("spec.yaml"), Path("in_order"), overrides=sets)
+    backtest(Path("spec.yaml"), Path("in_order"), overrides=sets, report=False)
     monkeypatch.setattr(backtest_tasks, "MIN_FORECASTS", 0)
     heard = StopAt()
     backtest(
-        Path("spec.yaml"), Path("parallel"), overrides=sets, engine=LocalEngine(2), listener=heard
+        Path("spec.yaml"),
+        Path("parallel"),
+        overrides=sets,
+        report=False,
+        engine=LocalEngine(2),
+        listener=heard,
     )
     assert {"training 1 of 2", "training 2 of 2"} <= set(heard.infos)
     assert files("parallel") == files("in_order")
-
-
-def test_a_backtest_that_is_stopped_in_a_training_goes_on(finished: Path) -> None:
-    stop = StopAt("fit", 2)
-    with pytest.raises(Stopped, match="same command"):
-        backtest(
-            Path("spec.yaml"), Path("stopped"), overrides=["backtest.refit=2"], listener=stop,
-            should_stop=stop.should_stop,
-        )  # fmt: skip
-    assert not Path("stopped").exists()
-    backtest(Path("spec.yaml"), Path("stopped"), overrides=["backtest.refit=2"])
-    assert files("stopped") == files("out")
 
 
 def test_the_work_of_other_data_is_not_used(here: Path) -> None:
