@@ -34,7 +34,7 @@ def main() -> None:
         for name in ("predict",) if is_short else tuple(COMMANDS):
             print(describe_stops(name, stop_often(name, 2 if is_short else 100)), flush=True)
         write_dataset()
-        for work in (kill_workers, kill_commands):
+        for work in (kill_workers,) if is_short else (kill_workers, kill_commands):
             print(work("local", 1 if is_short else 50), flush=True)
         for name in ("predict to a file",) if is_short else NIGHTLY:
             print(fail_everywhere(name, points=2 if is_short else None, settle=4), flush=True)
