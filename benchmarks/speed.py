@@ -6,6 +6,8 @@ loop    the training loop against bare steps of the same network on one fixed ba
         the rate of plain matrix products
 start   `--help`, an error in a spec, and `predict` against the start of an interpreter with its
         imports
+partitions
+        `predict --partitions` of 0.5 and 2 million series: time and memory
 many    `predict` for 2,000 and 20,000 series: time and memory
 growth  `train` of few steps with more and with longer series: time and memory
 train   `init`, `check` and `train` for 100,000 series, and the reading of a million
@@ -36,6 +38,7 @@ from speed_busy import busy
 from speed_floor import floor
 from speed_folds import folds
 from speed_members import members
+from speed_partitions import partitions
 from speed_train import train
 
 SERIES, LENGTH, LOOKBACK, PATCH_LENGTH, HORIZON, HIDDEN, BATCH = 400, 900, 168, 24, 48, 128, 128
@@ -302,6 +305,7 @@ def process(folder: Path, *words: str, code: int = 0) -> tuple[float, float]:
 
 PARTS: dict[str, Callable[[int], Sequence[str]]] = {
     "loop": loop,
+    "partitions": lambda rounds: partitions(),
     "start": start,
     "many": lambda rounds: many(),
     "growth": lambda rounds: growth(),
