@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.io.partitions import Partition, file_sha256, hash_keys, of_partition
-from rnnforecast.data.profiling.coverage import last_ordinals
+from rnnforecast.data.profiling.coverage import last_ordinals, panel_ordinals
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import DataError, Problem, RunFolderError
 from rnnforecast.output.folder_snapshot import FolderSnapshot
@@ -218,6 +218,7 @@ def _part_series(
         failed=len(failed),
         failed_series=dict(list(failed.items())[:MAX_NAMED_SERIES]),
         left_out=len(errors.left_out),
+        span=(int(panel_ordinals(panel).min()), int(last_ordinals(panel).max())),
         counts=DataCounts.of_cleaned(run, cleaned),
         kind=PanelKind.of_data(data),
         latest=_latest_end(cleaned, timestamps),

@@ -70,6 +70,8 @@ class PartSeries:
     """Reasons by label of the first of them."""
     left_out: int
     """Series without a value, whose timestamps are those of the series that ends last."""
+    span: tuple[int, int]
+    """The ordinals of the first and the last step of the partition."""
     counts: DataCounts
     kind: PanelKind
     latest: LatestEnd
@@ -102,7 +104,7 @@ class PartDetails:
     """Arrays of a partition that are compared with those of the others."""
 
     hashes: npt.NDArray[np.uint64]
-    """[S] of the ids of all series, see `hash_keys`."""
+    """[S] of the ids of all series, see `hash_ids`."""
     known: Ints
     """Places in the training profile of the series that are in it."""
     sample: pa.Table

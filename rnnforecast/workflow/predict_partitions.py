@@ -10,8 +10,10 @@ import hashlib
 import json
 import signal
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rnnforecast import __version__
 from rnnforecast.data.io.distinct_series import DistinctSeries, repeated_series_error
@@ -49,7 +51,7 @@ from rnnforecast.workflow.predict_part_record import (
     PartSeries,
     read_hashes,
 )
-from rnnforecast.workflow.predict_parts_checks import parts_findings
+from rnnforecast.workflow.predict_parts_checks import check_common_bounds, parts_findings
 from rnnforecast.workflow.predict_parts_output import (
     PartsResult,
     build_parts_result,
@@ -172,6 +174,8 @@ class _Dataset:
         if all(record.series is None for record in self.records.values()):
             where = self.partitions[0].path
             raise DataError(Problem(where, "no partition has any rows", "see what wrote them"))
+        records = [self.records[index] for index in range(len(self.partitions))]
+        check_common_bounds(self.parts.run, self.partitions, records)
         latest = self.latest()
         horizon = self.parts.run.config.horizon
         again = [
@@ -197,26 +201,27 @@ class _Dataset:
     ) -> None:
         tasks = [PartTask(self.partitions[index], latest) for index, latest in todo]
         failures: dict[int, PartFailure] = {}
-        finished = self.engine.run(
+        finished: Any = self.engine.run(
             forecast_part,
             self.parts,
             tasks,
             should_stop=lambda: len(failures) >= MAX_FAILURES,
             max_attempts=MAX_ATTEMPTS,
         )
-        for count, (place, found) in enumerate(finished, start=1):
-            index = todo[place][0]
-            if isinstance(found, PartFailure):
-                failures[index] = found
-                continue
-            self.records[index] = found
-            if distinct is not None and found.series is not None:
-                self._check_distinct(index, distinct)
-            self.listener.progress(
-                FitProgress(
-                    "forecast", count, len(tasks), float("nan"), None, False, unit="partitions"
+        with closing(finished):
+            for count, (place, found) in enumerate(finished, start=1):
+                index = todo[place][0]
+                if isinstance(found, PartFailure):
+                    failures[index] = found
+                    continue
+                self.records[index] = found
+                if distinct is not None and found.series is not None:
+                    self._check_distinct(index, distinct)
+                self.listener.progress(
+                    FitProgress(
+                        "forecast", count, len(tasks), float("nan"), None, False, unit="partitions"
+                    )
                 )
-            )
         if failures:
             problems = [each for _, found in sorted(failures.items()) for each in found.problems]
             missing = len(tasks) - len(failures) - len(self.records)

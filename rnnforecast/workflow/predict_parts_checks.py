@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from rnnforecast.data.io.partitions import Partition
+from rnnforecast.data.panel.rules import has_common_bounds
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.pipeline.checks.context import CheckContext, PreviousForecast
 from rnnforecast.pipeline.checks.data_counts import DataCounts
@@ -69,6 +70,28 @@ def parts_findings(
         each if each.code in EXACT_CHECKS else replace(each, message=words + each.message)
         for each in checked
     ]
+
+
+def check_common_bounds(
+    run: Run, partitions: Sequence[Partition], records: Sequence[PartRecord]
+) -> None:
+    """Raises DataError if series begin and end together, and each partition for itself has another
+    first or last step than the whole dataset."""
+    if not has_common_bounds(run.plan.clean, run.plan.read_options.data.targets):
+        return
+    spans = {
+        record.series.span: each
+        for each, record in zip(partitions, records, strict=True)
+        if record.series is not None
+    }
+    if len(spans) > 1:
+        one, other, *_ = (each.name for each in spans.values())
+        found = (
+            "do not begin and end at the same time, and with clean.missing zero or constant, and "
+            "with clean.resample, the first and the last step of a series are those of all files"
+        )
+        cure = "leave out --partitions, or train with clean.start and clean.end set to each"
+        raise DataError(Problem(f"{one} and {other}", found, cure))
 
 
 def _common_kind(used: Sequence[tuple[Partition, PartRecord]]) -> PanelKind:

@@ -50,3 +50,12 @@ def period_aggregations(clean: CleanSpec, table: Table) -> list[str]:
         for name, column in table.covariates.items()
     }
     return [by_column.get(name, rule) for name, rule in default.items()]
+
+
+def has_common_bounds(clean: CleanSpec, targets: Sequence[str]) -> bool:
+    """Whether the first and last step of a series depend on the rows of all others."""
+    if clean.resample is not None:  # periods that the files cover in part only
+        return True
+    has_rule = clean.irregular != "keep" and not np.isnan(values_by_rule(clean, targets)).all()
+    given = (clean.start, clean.end)
+    return "earliest" in given or "latest" in given or (has_rule and "auto" in given)
