@@ -13,6 +13,9 @@ from rnnforecast.parallel.cores import available_cores
 
 LOCAL, RAY = "local", "ray"
 
+MAX_ATTEMPTS = 3
+"""Times that a task is started before the death of its worker is an error."""
+
 
 class TaskContext(Protocol):
     """What a running task can say and ask."""
@@ -51,7 +54,7 @@ class Engine(Protocol):
         *,
         on_message: Callable[[int, Any], None] | None = None,
         should_stop: Callable[[], bool] = never_stop,
-        max_attempts: int = 1,
+        max_attempts: int = MAX_ATTEMPTS,
     ) -> Iterator[tuple[int, Any]]:
         """Yields the index and result of each task as it finishes, in any order.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnnforecast.parallel.engine import TaskFunction, never_stop
+from rnnforecast.parallel.engine import MAX_ATTEMPTS, TaskFunction, never_stop
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class InProcessEngine:
         *,
         on_message: Callable[[int, Any], None] | None = None,
         should_stop: Callable[[], bool] = never_stop,
-        max_attempts: int = 1,
+        max_attempts: int = MAX_ATTEMPTS,
     ) -> Iterator[tuple[int, Any]]:
         """As `Engine.run`, in the order of the tasks."""
         for index, task in enumerate(tasks):
@@ -44,3 +44,6 @@ class InProcessEngine:
 
     def check_files(self, paths: Sequence[str | Path], folder: Path | None = None) -> None:
         """Nothing: this process sees the same files."""
+
+
+IN_PROCESS = InProcessEngine()

@@ -16,7 +16,7 @@ from typing import Any
 
 from rnnforecast.errors import Problem, WorkerLost
 from rnnforecast.parallel.channel import Channel
-from rnnforecast.parallel.engine import TaskFunction, never_stop
+from rnnforecast.parallel.engine import MAX_ATTEMPTS, TaskFunction, never_stop
 from rnnforecast.parallel.shared_object import SharedObject
 from rnnforecast.parallel.task_pool import run_tasks
 from rnnforecast.parallel.threads import worker_environment
@@ -61,7 +61,7 @@ class LocalEngine:
         *,
         on_message: Callable[[int, Any], None] | None = None,
         should_stop: Callable[[], bool] = never_stop,
-        max_attempts: int = 1,
+        max_attempts: int = MAX_ATTEMPTS,
     ) -> Iterator[tuple[int, Any]]:
         """See `Engine.run`.
 

@@ -22,7 +22,7 @@ from ray.exceptions import (
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from rnnforecast.errors import Problem, UsageError, WorkerLost
-from rnnforecast.parallel.engine import TaskFunction, never_stop
+from rnnforecast.parallel.engine import MAX_ATTEMPTS, TaskFunction, never_stop
 from rnnforecast.parallel.ray_cluster import connect
 from rnnforecast.parallel.ray_nodes import check_node, file_sizes
 from rnnforecast.parallel.ray_task import Mailbox, RayWork, package_versions, run_task
@@ -81,7 +81,7 @@ class RayEngine:
         *,
         on_message: Callable[[int, Any], None] | None = None,
         should_stop: Callable[[], bool] = never_stop,
-        max_attempts: int = 1,
+        max_attempts: int = MAX_ATTEMPTS,
     ) -> Iterator[tuple[int, Any]]:
         """See `Engine.run`."""
         has_mailbox = on_message is not None or should_stop is not never_stop

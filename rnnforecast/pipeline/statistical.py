@@ -26,8 +26,6 @@ MAX_VALUES_AT_ONCE = 400_000
 """About the most values of histories that are forecast together."""
 MIN_VALUES_FOR_WORKERS = 2_000_000
 """Values of histories, some two seconds of work, from which worker processes pay."""
-MAX_ATTEMPTS = 3
-"""Of a part whose worker dies."""
 
 
 def statistical_quantiles(
@@ -64,7 +62,7 @@ def statistical_quantiles(
     is_large = len(series) * longest >= MIN_VALUES_FOR_WORKERS
     engine: Engine = open_engine() if is_large else InProcessEngine()
     values = np.empty((len(series), method.steps, len(levels)))
-    for part, found in engine.run(_forecast, method, parts, max_attempts=MAX_ATTEMPTS):
+    for part, found in engine.run(_forecast, method, parts):
         values[parts.rows(part)] = found
     by_window = values[:, :steps].reshape(len(index.item), -1, steps, len(levels))
     return np.asarray(by_window.swapaxes(1, 2))

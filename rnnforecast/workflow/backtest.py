@@ -19,6 +19,7 @@ from rnnforecast.evaluation.baselines import describe_omitted
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, concatenate_windows
 from rnnforecast.output.ownership import check_replaceable
 from rnnforecast.parallel.engine import Engine, never_stop
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import CHECKSUMS_FILE
 from rnnforecast.pipeline.statsforecast_baselines import check_baselines, choose_baselines
@@ -41,7 +42,6 @@ from rnnforecast.workflow.backtest_subject import (
 )
 from rnnforecast.workflow.backtest_tasks import finish_windows
 from rnnforecast.workflow.backtest_work import BacktestWork
-from rnnforecast.workflow.train_session import IN_PROCESS
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from rnnforecast.data.panel.last_steps import keep_last
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import DataError, Problem, RunFolderError, SpecError, UsageError
 from rnnforecast.parallel.engine import Engine, never_stop
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.finetune import START_FROM_KEY
 from rnnforecast.pipeline.prepare import PreparedData, prepare_aligned
 from rnnforecast.pipeline.progress import FitProgress, ProgressListener
@@ -25,7 +26,6 @@ from rnnforecast.workflow.backtest_plan import BacktestPlan
 from rnnforecast.workflow.backtest_subject import BacktestSubject
 from rnnforecast.workflow.backtest_work import BacktestWork
 from rnnforecast.workflow.train import train_prepared
-from rnnforecast.workflow.train_session import IN_PROCESS
 
 WARM_STEP_SHARE = 0.25
 """The steps of a training that starts from the weights of the one before, as a share of its own."""

@@ -14,14 +14,14 @@ from typing import Any
 
 from rnnforecast.errors import Stopped
 from rnnforecast.parallel.engine import Engine, TaskContext, never_stop
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.progress import NullListener, SendingListener, pass_on
 from rnnforecast.pipeline.statsforecast_baselines import choose_baselines
 from rnnforecast.training import device
 from rnnforecast.workflow.backtest_duration import Duration, estimate_duration
 from rnnforecast.workflow.backtest_fits import BacktestFits, Seasons
 from rnnforecast.workflow.backtest_forecast import WindowForecaster, window_batches
-from rnnforecast.workflow.train_members import MAX_ATTEMPTS, WORKER_START_SECONDS
-from rnnforecast.workflow.train_session import IN_PROCESS
+from rnnforecast.workflow.train_members import WORKER_START_SECONDS
 
 MIN_FORECASTS = 20_000
 """Forecasts from which on workers are quicker than this process, which need not start."""
@@ -122,7 +122,6 @@ def finish_windows(fits: BacktestFits, done: Collection[int], engine: Engine) ->
         tasks,
         on_message=hear,
         should_stop=fits.should_stop,
-        max_attempts=MAX_ATTEMPTS,
     ):
         pass
     if len(finished) < plan.n_windows:

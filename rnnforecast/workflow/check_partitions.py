@@ -26,16 +26,13 @@ from rnnforecast.errors import DataError, Problem
 from rnnforecast.parallel.engine import Engine, TaskContext
 from rnnforecast.parallel.in_process import InProcessEngine
 from rnnforecast.pipeline.data_report import series_by_repairs
+from rnnforecast.pipeline.partition_tasks import PartitionFailure, run_partitions
 from rnnforecast.pipeline.prepare import build_cleaning_plan
-from rnnforecast.pipeline.progress import FitProgress, NullListener, ProgressListener
+from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.spec.load import read_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.workflow.check import CheckResult
 
-MAX_ATTEMPTS = 3
-"""Times that a partition is started before the death of its worker is an error."""
-MAX_FAILURES = 20
-"""Partitions that cannot be read, after which no more are started."""
 MAX_HEADS = 40
 """Partitions whose first rows decide about the columns of all."""
 MAX_SERIES = 20
@@ -54,11 +51,11 @@ class PartTask:
 class PartCheck:
     """What was found in a partition."""
 
-    report: CleaningReport | None
-    """With `MAX_SERIES` of its series; None if it cannot be read."""
-    problems: tuple[Problem, ...] = ()
-    """Why it cannot be read, or `predict` would fail with it."""
-    hashes: Hashes | None = None
+    report: CleaningReport
+    """With `MAX_SERIES` of its series."""
+    unknown_future: tuple[Problem, ...]
+    """Why `predict` would fail with it."""
+    hashes: Hashes
     """[S] see `hash_keys`."""
 
 
@@ -98,7 +95,7 @@ def check_partitions(
             ]
         )
     dataset.check_distinct()
-    unknown = [problem for part in dataset.parts() for problem in part.problems]
+    unknown = [problem for part in dataset.parts() for problem in part.unknown_future]
     report = merge_reports(dataset.reports())
     skipped = dict(islice(report.totals["skipped"].items(), MAX_SERIES))
     report = replace(report, totals={**report.totals, "skipped": skipped})
@@ -128,24 +125,19 @@ class _Dataset:
 
     def run(self, tasks: Sequence[PartTask]) -> None:
         """Checks the partitions of the tasks. Raises DataError for those that cannot be read."""
-        failures: dict[str, PartCheck] = {}
-        finished = self.engine.run(
+
+        def receive(place: int, found: PartCheck) -> None:
+            self.found[tasks[place].partition.name] = found
+
+        run_partitions(
+            self.engine,
             check_part,
             self.shared,
             tasks,
-            should_stop=lambda: len(failures) >= MAX_FAILURES,
-            max_attempts=MAX_ATTEMPTS,
+            receive,
+            phase="check",
+            listener=self.listener,
         )
-        for count, (place, found) in enumerate(finished, start=1):
-            name = tasks[place].partition.name
-            (failures if found.report is None else self.found)[name] = found
-            nan = float("nan")
-            self.listener.progress(
-                FitProgress("check", count, len(tasks), nan, None, False, unit="partitions")
-            )
-        if failures:
-            parts = [part for _, part in sorted(failures.items())]
-            raise DataError(*(problem for part in parts for problem in part.problems))
 
     def parts(self) -> list[PartCheck]:
         """What was found, in the order of the partitions."""
@@ -153,7 +145,7 @@ class _Dataset:
 
     def reports(self) -> list[CleaningReport]:
         """The reports, in the order of the partitions."""
-        return [part.report for part in self.parts() if part.report is not None]
+        return [part.report for part in self.parts()]
 
     def common_frequency(self) -> str:
         """The frequency of most series."""
@@ -174,9 +166,7 @@ class _Dataset:
             raise error
 
     def _hashes(self, partition: Partition) -> Hashes:
-        found = self.found[partition.name].hashes
-        assert found is not None
-        return found
+        return self.found[partition.name].hashes
 
     def _labels(self, partition: Partition, hashes: Hashes) -> dict[int, str]:
         keys = read_table(self.shared.plan, [partition.path], skip_invalid_series=True).keys
@@ -186,8 +176,10 @@ class _Dataset:
         return dict(zip(own[rows].tolist(), labels, strict=True))
 
 
-def check_part(shared: _Shared, task: PartTask, context: TaskContext) -> PartCheck:
-    """Checks a partition; data that cannot be used are a result, so that all are told at once."""
+def check_part(
+    shared: _Shared, task: PartTask, context: TaskContext
+) -> PartCheck | PartitionFailure:
+    """Checks a partition."""
     plan, partition = shared.plan, task.partition
     if task.frequency != "auto":
         clean = plan.clean.model_copy(update={"frequency": task.frequency})
@@ -197,7 +189,7 @@ def check_part(shared: _Shared, task: PartTask, context: TaskContext) -> PartChe
         report = build_cleaning_report(table, preview_table(plan, table))
         unknown = () if report.problems else _unknown_future(plan, table, shared.horizon)
     except DataError as error:
-        return PartCheck(None, of_partition(error.problems, partition))
+        return PartitionFailure(of_partition(error.problems, partition))
     finally:
         pa.default_memory_pool().release_unused()
     few = replace(

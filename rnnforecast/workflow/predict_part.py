@@ -22,6 +22,7 @@ from rnnforecast.pipeline.checks.context import CheckContext, CheckedData
 from rnnforecast.pipeline.checks.data_counts import DataCounts
 from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.checks.series_sample import PanelKind, sample_series
+from rnnforecast.pipeline.partition_tasks import PartitionFailure
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import CHECKSUMS_FILE, parse_run, read_run_folder
 from rnnforecast.pipeline.run_overrides import with_overrides
@@ -102,20 +103,13 @@ class PartTask:
     """The end of the latest series of all partitions; None while it is not known."""
 
 
-@dataclass(frozen=True)
-class PartFailure:
-    """Why a partition has no forecast."""
-
-    problems: tuple[Problem, ...]
-
-
 def forecast_part(
     parts: PartsForecast, task: PartTask, context: TaskContext
-) -> PartRecord | PartFailure:
+) -> PartRecord | PartitionFailure:
     """Forecasts a partition and writes its tables and its record into the work folder.
 
     A partition that is finished there, of the same file and with the same latest end, is not
-    forecast again. Data that cannot be used are a result, so that they cost no other partition.
+    forecast again.
 
     Raises RunFolderError, OutputError, UsageError.
     """
@@ -128,7 +122,7 @@ def forecast_part(
     except RunFolderError:
         raise
     except DataError as error:
-        return PartFailure(of_partition(error.problems, task.partition))
+        return PartitionFailure(of_partition(error.problems, task.partition))
     finally:
         pa.default_memory_pool().release_unused()
 

@@ -10,10 +10,8 @@ import hashlib
 import json
 import signal
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rnnforecast import __version__
 from rnnforecast.data.io.distinct_series import DistinctSeries, repeated_series_error
@@ -26,7 +24,8 @@ from rnnforecast.parallel.in_process import InProcessEngine
 from rnnforecast.pipeline.checks.data_counts import add_counts
 from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.checks.series_sample import sampling_bits
-from rnnforecast.pipeline.progress import FitProgress, NullListener, ProgressListener
+from rnnforecast.pipeline.partition_tasks import run_partitions
+from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import read_run_folder
 from rnnforecast.pipeline.run_overrides import with_overrides
@@ -38,7 +37,6 @@ from rnnforecast.wording import count_of
 from rnnforecast.workflow.predict_forecast import report_findings
 from rnnforecast.workflow.predict_output import SUMMARY_FILE
 from rnnforecast.workflow.predict_part import (
-    PartFailure,
     PartsForecast,
     PartTask,
     forecast_part,
@@ -61,11 +59,6 @@ from rnnforecast.workflow.predict_parts_output import (
 from rnnforecast.workflow.predict_places import check_place, is_folder
 from rnnforecast.workflow.predict_previous import read_previous
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest
-
-MAX_ATTEMPTS = 3
-"""Times that a partition is started before the death of its worker is an error."""
-MAX_FAILURES = 20
-"""Partitions that cannot be read, after which no more are started."""
 
 
 @dataclass(frozen=True)
@@ -200,34 +193,22 @@ class _Dataset:
         self, todo: Sequence[tuple[int, LatestEnd | None]], distinct: DistinctSeries | None
     ) -> None:
         tasks = [PartTask(self.partitions[index], latest) for index, latest in todo]
-        failures: dict[int, PartFailure] = {}
-        finished: Any = self.engine.run(
+
+        def receive(place: int, record: PartRecord) -> None:
+            index = todo[place][0]
+            self.records[index] = record
+            if distinct is not None and record.series is not None:
+                self._check_distinct(index, distinct)
+
+        run_partitions(
+            self.engine,
             forecast_part,
             self.parts,
             tasks,
-            should_stop=lambda: len(failures) >= MAX_FAILURES,
-            max_attempts=MAX_ATTEMPTS,
+            receive,
+            phase="forecast",
+            listener=self.listener,
         )
-        with closing(finished):
-            for count, (place, found) in enumerate(finished, start=1):
-                index = todo[place][0]
-                if isinstance(found, PartFailure):
-                    failures[index] = found
-                    continue
-                self.records[index] = found
-                if distinct is not None and found.series is not None:
-                    self._check_distinct(index, distinct)
-                self.listener.progress(
-                    FitProgress(
-                        "forecast", count, len(tasks), float("nan"), None, False, unit="partitions"
-                    )
-                )
-        if failures:
-            problems = [each for _, found in sorted(failures.items()) for each in found.problems]
-            missing = len(tasks) - len(failures) - len(self.records)
-            if missing > 0:
-                problems.append(Problem("", f"{missing:,} more partitions were not read"))
-            raise DataError(*problems)
 
     def _check_distinct(self, index: int, distinct: DistinctSeries) -> None:
         """Raises DataError if a series of a partition is in one that was finished before."""

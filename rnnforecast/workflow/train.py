@@ -15,6 +15,7 @@ from rnnforecast.evaluation.baselines import Baseline, describe_omitted
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.output.json_files import parse_json
 from rnnforecast.parallel.engine import Engine
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.prepare import PreparedData, prepare
 from rnnforecast.pipeline.progress import NullListener, ProgressListener, RecordingListener
 from rnnforecast.pipeline.run_folder import (
@@ -34,7 +35,7 @@ from rnnforecast.workflow.train_output import (
     TrainResult,
     write_trained_run,
 )
-from rnnforecast.workflow.train_session import IN_PROCESS, TrainingSession
+from rnnforecast.workflow.train_session import TrainingSession
 from rnnforecast.workflow.train_warnings import score_warnings, training_warnings
 
 

@@ -26,9 +26,6 @@ from rnnforecast.workflow.train_member import (
     fit_member,
 )
 
-MAX_ATTEMPTS = 3
-"""Times that the fits of a network are started before the death of its worker is an error."""
-
 WORKER_START_SECONDS = 3.0
 """Processor seconds until a worker process has imported torch."""
 
@@ -86,7 +83,6 @@ class MemberFits:
                     batch[place].index, message
                 ),
                 should_stop=lambda: self.stopped or should_stop(),
-                max_attempts=MAX_ATTEMPTS,
             )
             n_ended = sum(1 for _ in ended)
             self.stopped |= n_ended < len(batch)

@@ -27,7 +27,7 @@ from rnnforecast.evaluation.baselines import Baseline
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.parallel.engine import Engine
-from rnnforecast.parallel.in_process import InProcessEngine
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.auto import AutoChoice, resolve_member_specs
 from rnnforecast.pipeline.ensemble import Ensemble
 from rnnforecast.pipeline.finetune import PretrainedRun
@@ -60,8 +60,6 @@ from rnnforecast.workflow.train_holdout import EvaluationResult
 from rnnforecast.workflow.train_member import FitData, MemberTask, PhaseWindows
 from rnnforecast.workflow.train_members import MemberFits
 from rnnforecast.workflow.train_sampling import SamplingPlan
-
-IN_PROCESS = InProcessEngine()
 
 MAX_VALIDATION_WINDOWS = 2048
 

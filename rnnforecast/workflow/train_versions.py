@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from rnnforecast.parallel.engine import Engine
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_retention import prune
 from rnnforecast.pipeline.run_versions import new_version
@@ -16,7 +17,6 @@ from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.wording import count_of
 from rnnforecast.workflow.train import train
 from rnnforecast.workflow.train_output import TrainedRun, TrainResult
-from rnnforecast.workflow.train_session import IN_PROCESS
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from rnnforecast.errors import DataError, Problem, UsageError
 from rnnforecast.output.ownership import claim_folder
 from rnnforecast.output.write_errors import os_errors_as_output_error
 from rnnforecast.parallel.engine import Engine
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.prepare import build_cleaning_plan, read_training_table
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.spec.backtest import BacktestSpec
@@ -24,7 +25,6 @@ from rnnforecast.spec.load import dump_spec, read_spec
 from rnnforecast.spec.search_space import Choices, Parameter, with_values
 from rnnforecast.spec.spec import Spec
 from rnnforecast.wording import count_of
-from rnnforecast.workflow.train_session import IN_PROCESS
 from rnnforecast.workflow.tune_comparison import (
     best_baseline,
     compare_to_untuned,

@@ -19,7 +19,6 @@ from rnnforecast.pipeline.progress import ProgressListener, pass_on
 from rnnforecast.spec.search_space import with_values
 from rnnforecast.spec.spec import Spec
 from rnnforecast.training import device
-from rnnforecast.workflow.train_members import MAX_ATTEMPTS
 from rnnforecast.workflow.tune_trial import ScoredWindows, TrialStopped, TuneTask, score_windows
 
 UNTUNED_NAME = "the untuned spec"
@@ -76,7 +75,6 @@ def compare_to_untuned(
             tasks,
             on_message=lambda _, message: pass_on(message, listener),
             should_stop=should_stop,
-            max_attempts=MAX_ATTEMPTS,
         )
         if scored is not None
     }

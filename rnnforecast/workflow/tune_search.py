@@ -13,7 +13,6 @@ from rnnforecast.parallel.engine import Engine, TaskContext
 from rnnforecast.pipeline.progress import ProgressListener, SendingListener, pass_on
 from rnnforecast.spec.search_space import Parameter
 from rnnforecast.training import device
-from rnnforecast.workflow.train_members import MAX_ATTEMPTS
 from rnnforecast.workflow.tune_generations import MAX_GENERATION
 from rnnforecast.workflow.tune_study import Candidate, Study, TrialRecord
 from rnnforecast.workflow.tune_trial import (
@@ -72,7 +71,6 @@ def run_search(
         range(n_workers),
         on_message=hear,
         should_stop=should_stop,
-        max_attempts=MAX_ATTEMPTS,
     ):
         pass
     while not should_stop() and study.n_running_elsewhere():

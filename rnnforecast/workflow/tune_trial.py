@@ -19,6 +19,7 @@ from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows
 from rnnforecast.evaluation.metrics import forecast_metrics
 from rnnforecast.parallel.engine import Engine
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.prepare import PreparedData, prepare_aligned
 from rnnforecast.pipeline.progress import FitProgress, NullListener
 from rnnforecast.spec.search_space import with_values
@@ -27,7 +28,6 @@ from rnnforecast.training import device
 from rnnforecast.workflow.train import fit_prepared
 from rnnforecast.workflow.train_members import WORKER_START_SECONDS, first_fit_seconds
 from rnnforecast.workflow.train_output import TrainedRun
-from rnnforecast.workflow.train_session import IN_PROCESS
 from rnnforecast.workflow.tune_criteria import information_criterion
 
 N_PARTS = 16

@@ -66,7 +66,7 @@ def test_a_task_whose_worker_is_killed_is_tried_again(tmp_path: Path) -> None:
 
 def test_a_worker_that_is_killed_every_time_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(WorkerLost, match="SIGKILL"):
-        list(open_engine(workers=2).run(tasks.die_once, str(tmp_path), [0]))
+        list(open_engine(workers=2).run(tasks.die_once, str(tmp_path), [0], max_attempts=1))
 
 
 def test_a_requested_stop_reaches_running_tasks() -> None:

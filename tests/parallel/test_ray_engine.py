@@ -100,7 +100,7 @@ def test_a_task_whose_worker_is_killed_is_tried_again(engine: Engine, tmp_path: 
     found = dict(engine.run(die_once, str(tmp_path), [0, 1], max_attempts=2))
     assert found == {0: 0, 1: 1}
     with pytest.raises(WorkerLost, match="worker"):
-        list(engine.run(die_once, str(tmp_path), [2]))
+        list(engine.run(die_once, str(tmp_path), [2], max_attempts=1))
 
 
 def test_a_requested_stop_reaches_running_tasks(engine: Engine) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from rnnforecast.errors import DataError, SpecError, UsageError
 from rnnforecast.parallel.engine import Engine
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.parallel.local import LocalEngine
 from rnnforecast.pipeline.prepare import prepare
 from rnnforecast.pipeline.progress import FitProgress
@@ -20,7 +21,6 @@ from rnnforecast.spec.load import read_spec
 from rnnforecast.spec.search_space import Choices, Range
 from rnnforecast.workflow import tune as tune_module
 from rnnforecast.workflow.train import fit_prepared
-from rnnforecast.workflow.train_session import IN_PROCESS
 from rnnforecast.workflow.tune import TuneResult, tune
 from rnnforecast.workflow.tune_comparison import conclusion
 from rnnforecast.workflow.tune_criteria import information_criterion

@@ -34,6 +34,7 @@ from rnnforecast.errors import RnnForecastError
 from rnnforecast.evaluation.verdict import Verdict, compare_forecasts
 from rnnforecast.output.json_files import write_json
 from rnnforecast.parallel.engine import Engine
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.pipeline.run_versions import (
@@ -44,7 +45,6 @@ from rnnforecast.pipeline.run_versions import (
 )
 from rnnforecast.training.distributed import SINGLE_PROCESS, DistributedContext
 from rnnforecast.workflow.train_output import TrainedRun, TrainResult
-from rnnforecast.workflow.train_session import IN_PROCESS
 from rnnforecast.workflow.train_versions import (
     KEEP_ALL,
     TrainRequest,

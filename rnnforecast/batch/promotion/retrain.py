@@ -19,11 +19,11 @@ from rnnforecast.batch.promotion.decision import PromotionRule, describe_age
 from rnnforecast.datetimes import as_utc
 from rnnforecast.errors import RnnForecastError, RunFolderError
 from rnnforecast.parallel.engine import Engine
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run_folder import STATE_FILE, load_run
 from rnnforecast.pipeline.run_versions import RunVersion, is_store, latest_version, list_versions
 from rnnforecast.wording import join_names
-from rnnforecast.workflow.train_session import IN_PROCESS
 from rnnforecast.workflow.train_versions import TrainRequest
 
 DueReason = Literal["no_model", "unreadable", "alarm", "age"]

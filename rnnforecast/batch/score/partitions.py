@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -34,18 +34,15 @@ from rnnforecast.batch.score.score import (
 from rnnforecast.batch.score.totals import ScoreTotals
 from rnnforecast.batch.score.windows import cutoff_numbers, distinct_windows, valid_rows
 from rnnforecast.data.cleaning_plan import CleaningPlan, align_table, read_table
-from rnnforecast.data.io.distinct_series import DistinctSeries
+from rnnforecast.data.io.distinct_series import DistinctSeries, Hashes
 from rnnforecast.data.io.partitions import Partition, hash_keys, list_partitions, of_partition
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.parallel.engine import Engine, TaskContext
 from rnnforecast.parallel.in_process import InProcessEngine
-from rnnforecast.pipeline.progress import FitProgress, NullListener, ProgressListener
+from rnnforecast.pipeline.partition_tasks import PartitionFailure, run_partitions
+from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.pipeline.run_versions import resolve_run
-from rnnforecast.types import Ints
-
-MAX_ATTEMPTS = 3
-"""Times that a partition is started before the death of its worker is an error."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +59,18 @@ class ScoredIssues:
         return open_ledger(self.ledger)
 
 
-@dataclass
+@dataclass(frozen=True)
 class PartScore:
-    """The scores of the series of a partition, or the problems why it has none."""
+    """The scores of the series of a partition."""
 
-    score: LedgerScore | None = None
+    score: LedgerScore
     """With the panel of one series, and the totals of the worst."""
-    hashes: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    known: list[Counter[int]] = field(default_factory=list)
+    hashes: Hashes
+    """[S] see `hash_keys`."""
+    known: list[Counter[int]]
     """For each issue, the windows that the partition has, by their cutoff."""
-    start: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype="M8[us]"))
+    start: np.ndarray
     """`[1]` the first timestamp of all series, as in the ledger."""
-    problems: tuple[Problem, ...] = ()
 
 
 def score_partitions(
@@ -105,21 +102,13 @@ def score_partitions(
     shared = ScoredIssues(location, tuple(issues), run.plan, run.plan.season)
     paths = [partitions[0].path, partitions[-1].path]
     engine.check_files(paths if "://" in location else [*paths, location])
-    merged = _Merged()
-    pending: dict[int, PartScore] = {}
-    tasks = engine.run(score_part, shared, partitions, max_attempts=MAX_ATTEMPTS)
-    for count, (index, found) in enumerate(tasks, start=1):
-        pending[index] = found
-        while merged.count in pending:  # sums have one order, whichever partition is first
-            merged.add(pending.pop(merged.count))
-        listener.progress(
-            FitProgress(
-                "score", count, len(partitions), float("nan"), None, False, unit="partitions"
-            )
-        )
+    merged = _Merged(partitions)
+    run_partitions(
+        engine, score_part, shared, partitions, merged.receive, phase="score", listener=listener
+    )
     score = merged.score_or_error()
     score.issues, score.findings = issues, [*findings, *score.findings]
-    totals = dict(engine.run(count_windows, shared, issues, max_attempts=MAX_ATTEMPTS))
+    totals = dict(engine.run(count_windows, shared, issues))
     score.findings += not_in_data(merged.unknown([totals[each] for each in range(len(issues))]))
     result = build_result(run, recorded_name(folder), opened.location, score)
     result = replace(result, findings=tuple(score.findings))
@@ -128,17 +117,18 @@ def score_partitions(
     return result, score
 
 
-def score_part(shared: ScoredIssues, partition: Partition, context: TaskContext) -> PartScore:
-    """Scores the series of a partition; data that cannot be used are a result."""
+def score_part(
+    shared: ScoredIssues, partition: Partition, context: TaskContext
+) -> PartScore | PartitionFailure:
+    """Scores the series of a partition."""
     try:
         table = read_table(shared.plan, [partition.path], skip_invalid_series=True)
         panel = align_table(shared.plan, table, skip_invalid_series=True).panel
     except DataError as error:
-        return PartScore(problems=of_partition(error.problems, partition))
+        return PartitionFailure(of_partition(error.problems, partition))
     score, known = score_issues(shared.open(), shared.issues, panel, season=shared.season)
-    hashes = hash_keys(panel.keys).view(np.int64)
     start = ledger_timestamps(panel.start_timestamps().min(keepdims=True), panel)
-    return PartScore(_without_series(score), hashes, known, np.asarray(start))
+    return PartScore(_without_series(score), hash_keys(panel.keys), known, np.asarray(start))
 
 
 def count_windows(shared: ScoredIssues, issue: IssueInfo, context: TaskContext) -> Counter[int]:
@@ -171,24 +161,28 @@ def _with_worst(totals: ScoreTotals) -> ScoreTotals:
 class _Merged:
     """The scores of partitions, added up one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, partitions: Sequence[Partition]) -> None:
+        self.partitions = partitions
         self.count = 0
+        self._waiting: dict[int, PartScore] = {}
         self.score: LedgerScore | None = None
         self.known: list[Counter[int]] = []
         self.start: np.ndarray | None = None
         self.distinct = DistinctSeries()
         self.problems: list[Problem] = []
 
-    def add(self, part: PartScore) -> None:
-        """Adds the next partition."""
+    def receive(self, index: int, part: PartScore) -> None:
+        """Adds a partition once those before it are added: sums have one order."""
+        self._waiting[index] = part
+        while self.count in self._waiting:
+            self._add(self._waiting.pop(self.count))
+
+    def _add(self, part: PartScore) -> None:
+        name = self.partitions[self.count].name
         self.count += 1
-        self.problems += part.problems
-        if part.score is None:
-            return
-        if len(self.distinct.add(part.hashes.view(np.uint64))):
-            found = "series of this partition are in an earlier one, too"
-            cure = "write each series into one file"
-            self.problems.append(Problem(f"partition {self.count}", found, cure))
+        if len(self.distinct.add(part.hashes)):
+            found, cure = "has series that an earlier file has, too", "write each into one file"
+            self.problems.append(Problem(name, found, cure))
         if self.score is None or self.start is None:
             self.score, self.known, self.start = part.score, part.known, part.start
             return
