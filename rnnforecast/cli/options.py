@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from rnnforecast.datetimes import parse_duration
+from rnnforecast.errors import Problem, UsageError
+from rnnforecast.parallel.engine import LOCAL
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="The YAML spec.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder that train wrote.")]
@@ -112,3 +114,10 @@ def _refuse_urls_as_paths(out: object) -> object:
 def data_option(help_text: str) -> Any:
     """The option --data of a command on a run, which may be given several times."""
     return typer.Option("--data", metavar="FILE", help=help_text)
+
+
+def refuse_workers(command: str, workers: int | None, engine: str) -> None:
+    """UsageError for options of a command that only works by ``--partitions`` in parallel."""
+    if workers is not None or engine != LOCAL:
+        found = "--workers and --engine belong to --partitions"
+        raise UsageError(Problem(command, found, "add it, or leave these out"))

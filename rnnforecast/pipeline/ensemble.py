@@ -26,6 +26,7 @@ from rnnforecast.evaluation.sample_paths import estimate_correlation, normal_sco
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.quantile_levels import MEDIAN, QuantileLevels
+from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.calibration import NO_CALIBRATION, Calibration
 from rnnforecast.pipeline.forecaster_config import has_intermittent_target
 from rnnforecast.pipeline.forecasting import (
@@ -78,6 +79,7 @@ def fit_ensemble(
     cleaned: CleanedData,
     transform: Transform,
     bounds: Bounds,
+    engine: Engine | None = None,
 ) -> Ensemble:
     """The ensemble of the networks, estimated from the errors on the given windows.
 
@@ -85,6 +87,7 @@ def fit_ensemble(
         spec: its sections forecast and ensemble are used.
         cleaned: the data of the windows, for statistical forecasts.
         transform, bounds: of the targets, for normal scores in original units.
+        engine: see `statistical_quantiles`.
     """
     windows, index, quantiles = given.windows, given.index, spec.forecast.quantiles
     members = [_calibrate_member(net, windows, index, quantiles) for net in nets]
@@ -98,7 +101,7 @@ def fit_ensemble(
     independent = _count_validation_windows(given, actual)
     weight, reason = _fixed_network_weight(spec, cleaned, independent)
     if weight != NETWORKS_ONLY:
-        statistical = _flat_statistical_quantiles(given, cleaned, levels)
+        statistical = _flat_statistical_quantiles(given, cleaned, levels, engine)
         if weight is None:
             middle = levels.index(MEDIAN)
             value = fit_network_weight(
@@ -202,7 +205,10 @@ def _flat_quantiles(
 
 
 def _flat_statistical_quantiles(
-    given: CalibrationWindows, cleaned: CleanedData, levels: Sequence[float]
+    given: CalibrationWindows,
+    cleaned: CleanedData,
+    levels: Sequence[float],
+    engine: Engine | None,
 ) -> Floats:
     """Statistical quantiles for the given windows, `[W * C, H, Q]` in transformed units."""
     horizon = given.windows.horizon
@@ -215,6 +221,7 @@ def _flat_statistical_quantiles(
             horizon=horizon,
             seasons=given.seasons,
             joint=given.windows.joint,
+            engine=engine,
         )
     )
 

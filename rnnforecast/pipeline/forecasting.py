@@ -24,6 +24,7 @@ from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.quantile_levels import MEDIAN, QuantileLevels
+from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.statistical import statistical_quantiles
 from rnnforecast.registry import DECODERS, WINDOW_SCALERS
 from rnnforecast.training import device
@@ -157,6 +158,7 @@ def forecast(
     series: Ints | None = None,
     windows: WindowDataset | None = None,
     horizon: int | None = None,
+    engine: Engine | None = None,
 ) -> WindowForecast:
     """Forecasts of M windows in original units; NaN where nothing was observed before the origin,
     or where a number overflowed.
@@ -166,6 +168,7 @@ def forecast(
         series: `[M]` the series of each window; each series once by default.
         windows: from `build_window_dataset`, which is called if None.
         horizon: the trained one by default; for a longer one see `inference.quantiles`.
+        engine: see `statistical_quantiles`.
     """
     panel = cleaned.panel
     series = np.arange(panel.n_series) if series is None else series
@@ -198,6 +201,7 @@ def forecast(
             horizon=configs[0].horizon,
             seasons=postprocessing.statistical_seasons,
             joint=windows.joint,
+            engine=engine,
         )
         values = postprocessing.network_weight.combine_forecasts(
             values, to_original(found, levels), requested.computed

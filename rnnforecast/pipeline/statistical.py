@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from rnnforecast.parallel.engine import Engine, TaskContext, open_engine
-from rnnforecast.parallel.in_process import InProcessEngine
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.statistical import combination
 from rnnforecast.statistical.histories import Histories, history_rows
 from rnnforecast.types import Bools, Floats, Ints
@@ -37,6 +37,7 @@ def statistical_quantiles(
     horizon: int,
     seasons: tuple[int, ...],
     joint: bool,
+    engine: Engine | None = None,
 ) -> Floats:
     """Quantiles of the statistical combination for the windows of `index`, in transformed units.
 
@@ -46,6 +47,7 @@ def statistical_quantiles(
         horizon: the horizon of the run; a forecast of more or fewer steps has the same first ones.
         seasons: in steps, the main one first; none without a season.
         joint: whether an item is a series with all its targets, or one target of it.
+        engine: runs many windows; local workers on the cores of this process by default.
 
     Returns:
         `[W, steps, C, Q]`, with C = 1 unless `joint`; NaN without a value before the origin.
@@ -60,7 +62,7 @@ def statistical_quantiles(
     parts = _Parts(cleaned, series, target, origin, longest)
     method = _Method(seasons, max(steps, horizon), horizon, tuple(levels))
     is_large = len(series) * longest >= MIN_VALUES_FOR_WORKERS
-    engine: Engine = open_engine() if is_large else InProcessEngine()
+    engine = (engine or open_engine()) if is_large else IN_PROCESS
     values = np.empty((len(series), method.steps, len(levels)))
     for part, found in engine.run(_forecast, method, parts):
         values[parts.rows(part)] = found

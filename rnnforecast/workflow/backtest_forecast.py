@@ -11,6 +11,8 @@ import numpy as np
 from rnnforecast.data.cleaning_plan import AlignedData, CleanedData, build_inputs
 from rnnforecast.evaluation.baselines import Baseline
 from rnnforecast.evaluation.evaluated_windows import EvaluatedWindows, WindowForecast
+from rnnforecast.parallel.engine import Engine
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.evaluation import evaluate_windows, observed_values
 from rnnforecast.pipeline.forecasting import forecast
 from rnnforecast.pipeline.run import Run
@@ -49,6 +51,8 @@ class WindowForecaster:
     plan: BacktestPlan
     seasons: Seasons
     baselines: tuple[Baseline, ...]
+    engine: Engine = IN_PROCESS
+    """See `statistical_quantiles`."""
 
     def evaluate(self, windows: Sequence[int]) -> list[EvaluatedWindows]:
         """The forecasts of some windows beside observed values and baselines, one result each."""
@@ -109,6 +113,7 @@ class WindowForecaster:
             postprocessing=self.run.postprocessing,
             series=series,
             horizon=steps,
+            engine=self.engine,
         )
 
     def _evaluate(

@@ -60,7 +60,9 @@ class _SharedWork:
                 count=plan.count_forecasts(subject.data.panel),
             )
             run = fits.run(fit)
-            found = WindowForecaster(run, subject.data, plan, self.seasons, baselines)
+            found = WindowForecaster(
+                run, subject.data, plan, self.seasons, baselines, self.fits.engine
+            )
             self._forecaster = fit, found
         return self._forecaster[1]
 
@@ -111,9 +113,10 @@ def finish_windows(fits: BacktestFits, done: Collection[int], engine: Engine) ->
         else:
             pass_on(message, listener)
 
-    # listeners and signals are of this process
+    # listeners and signals are of this process, and only the outermost level is parallel
+    inner = IN_PROCESS if engine.n_workers > 1 else fits.engine
     shared = _SharedWork(
-        replace(fits, listener=NullListener(), should_stop=never_stop, engine=IN_PROCESS),
+        replace(fits, listener=NullListener(), should_stop=never_stop, engine=inner),
         fits.seasons(),
     )
     for _ in engine.run(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.checks.context import PreviousForecast
 from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.progress import ProgressListener
@@ -64,6 +65,7 @@ def publish_forecast(
     overrides: Sequence[str] = (),
     checks: CheckOptions | None = None,
     force: bool = False,
+    engine: Engine | None = None,
     listener: ProgressListener | None = None,
 ) -> PublishedForecast:
     """Forecasts every series from its end on and writes the result to `out`.
@@ -80,6 +82,7 @@ def publish_forecast(
         overrides: keys of the sections checks and forecast, see `with_overrides`.
         checks: the time that counts as now, and how strict the checks are.
         force: whether what `out` names is replaced, whatever it is.
+        engine: see `forecast_data`.
 
     Raises:
         RunFolderError, DataError, OutputError, UsageError, SpecError; StaleInput if a check finds
@@ -95,6 +98,7 @@ def publish_forecast(
         overrides=overrides,
         checks=checks,
         previous=None if is_url(out) else read_previous(Path(out, SUMMARY_FILE)),
+        engine=engine,
         listener=listener,
     )
     result = write_to(forecast, out, plots=plots, report=report, force=force, listener=listener)
@@ -111,6 +115,7 @@ def make_forecast(
     overrides: Sequence[str] = (),
     checks: CheckOptions | None = None,
     previous: PreviousForecast | None = None,
+    engine: Engine | None = None,
     listener: ProgressListener | None = None,
 ) -> UnpublishedForecast:
     """The forecast of a run, in memory; `previous` is the one that it is to replace, see
@@ -126,6 +131,7 @@ def make_forecast(
         extra_tables=extra_tables,
         checks=checks,
         previous=previous,
+        engine=engine,
         listener=listener,
     )
     now = checks.now

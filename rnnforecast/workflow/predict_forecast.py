@@ -19,6 +19,7 @@ from rnnforecast.data.profiling.cleaning_report import describe_changes
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import PartFailed, Problem, UsageError
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
+from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.checks.context import CheckContext, CheckedData, PreviousForecast
 from rnnforecast.pipeline.checks.data_counts import DataCounts
 from rnnforecast.pipeline.checks.data_findings import data_findings
@@ -111,6 +112,7 @@ def forecast_data(
     extra_tables: ExtraTablesRequest = NO_EXTRA_TABLES,
     checks: CheckOptions | None = None,
     previous: PreviousForecast | None = None,
+    engine: Engine | None = None,
     listener: ProgressListener | None = None,
 ) -> Prediction:
     """Forecasts every series of the files or data frames `source` from its end on.
@@ -122,6 +124,7 @@ def forecast_data(
         extra_tables: totals and sample paths; None means those of the run's spec.
         checks: how data and model are checked; None for not at all, as with an `origin`.
         previous: the forecast that is to be replaced.
+        engine: runs the statistical forecasts of many series, see `statistical_quantiles`.
 
     Raises:
         DataError, also if a series has an error and `forecast.on_series_error` is ``fail``;
@@ -147,7 +150,7 @@ def forecast_data(
         )
         findings += check_findings(context, checks.limits(run.spec.checks), strict=checks.strict)
     report_findings(findings, listener)
-    found = forecast_series(run, cleaned, steps)
+    found = forecast_series(run, cleaned, steps, engine=engine)
     for line in describe_errors(found.errors.by_code(), run.spec.forecast):
         listener.warning(line)
     rows = table_series(

@@ -18,6 +18,7 @@ from rnnforecast.errors import DataError, Problem, RunFolderError
 from rnnforecast.output.folder_snapshot import FolderSnapshot
 from rnnforecast.output.forecast_table import write_forecast
 from rnnforecast.parallel.engine import TaskContext
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.checks.context import CheckContext, CheckedData
 from rnnforecast.pipeline.checks.data_counts import DataCounts
 from rnnforecast.pipeline.checks.run_checks import CheckOptions
@@ -139,7 +140,11 @@ def _forecast(parts: PartsForecast, task: PartTask) -> PartRecord:
     check_size(run, parts.steps, parts.n_paths, panel.n_series * len(panel.target_names))
     check_last_timestamp(panel, parts.steps)
     found = forecast_series(
-        run, cleaned, parts.steps, latest=None if latest is None else latest.ordinal
+        run,
+        cleaned,
+        parts.steps,
+        latest=None if latest is None else latest.ordinal,
+        engine=IN_PROCESS,
     )
     tables = _write_tables(parts, task, cleaned, found)
     data = CheckedData.of_cleaned(cleaned)

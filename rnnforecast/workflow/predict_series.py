@@ -11,6 +11,7 @@ from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.evaluation.baselines import BASELINES, BaselineWindows
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
+from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.forecasting import forecast
 from rnnforecast.pipeline.panel_statistics import extremes
 from rnnforecast.pipeline.run import Run
@@ -45,10 +46,15 @@ class SeriesForecasts:
 
 
 def forecast_series(
-    run: Run, cleaned: CleanedData, steps: int, latest: int | None = None
+    run: Run,
+    cleaned: CleanedData,
+    steps: int,
+    *,
+    latest: int | None = None,
+    engine: Engine | None = None,
 ) -> SeriesForecasts:
     """The forecasts of all series, as `forecast.on_series_error` says; `latest` as in
-    `find_series_errors`.
+    `find_series_errors`, `engine` as in `statistical_quantiles`.
 
     Raises DataError if it is ``fail`` and the model cannot forecast a series.
     """
@@ -59,7 +65,12 @@ def forecast_series(
     )
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found below
         all_levels = forecast(
-            run.members, cleaned, panel.lengths, postprocessing=postprocessing, horizon=steps
+            run.members,
+            cleaned,
+            panel.lengths,
+            postprocessing=postprocessing,
+            horizon=steps,
+            engine=engine,
         )
     mark_unusable_forecasts(errors, cleaned, all_levels.yhat)
     if spec.on_series_error == "fail":

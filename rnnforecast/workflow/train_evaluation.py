@@ -14,6 +14,7 @@ from rnnforecast.evaluation.baselines import Baseline
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.quantile_levels import QuantileLevels
+from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.calibration import (
     NO_CALIBRATION,
     Calibration,
@@ -62,6 +63,8 @@ class NetworkEvaluator:
     smoothed_items: tuple[str, ...]
     baselines: Sequence[Baseline] | None
     """As in `evaluate_windows`."""
+    engine: Engine | None = None
+    """See `statistical_quantiles`."""
 
     def evaluate(self, nets: Sequence[Forecaster]) -> NetworkEvaluation:
         """The ensemble of the networks with its metrics.
@@ -78,6 +81,7 @@ class NetworkEvaluator:
             cleaned=cleaned,
             transform=plan.transform,
             bounds=plan.bounds,
+            engine=self.engine,
         )
         postprocessing = Postprocessing(
             quantiles,
@@ -96,6 +100,7 @@ class NetworkEvaluator:
             cleaned,
             postprocessing=without_finish(postprocessing, levels),
             windows=self.windows,
+            engine=self.engine,
         )
         held_out = forecaster(origins, series=series)
         has_point_head = not all(net.head.can_sample for net in nets)

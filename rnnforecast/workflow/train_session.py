@@ -149,7 +149,7 @@ class TrainingSession:
         if fits.stopped and not (keep_interrupted and fits.first_weights):
             raise self._stopped()
         nets = [self._network(*found) for found in sorted(fits.first_weights.items())]
-        evaluation = self._evaluate(nets)
+        evaluation = self._evaluate(nets, engine)
         ensemble = evaluation.ensemble
         if self.spec.training.final_fit and not fits.stopped:
             for index, net in zip(sorted(fits.first_weights), nets, strict=True):
@@ -217,7 +217,7 @@ class TrainingSession:
         net.load_state_dict(_weights(weights))
         return net.eval()
 
-    def _evaluate(self, nets: Sequence[Forecaster]) -> NetworkEvaluation:
+    def _evaluate(self, nets: Sequence[Forecaster], engine: Engine) -> NetworkEvaluation:
         """The ensemble of the networks with its metrics; sets an automatic weight in the spec."""
         origins = self._training_origins(self.split.train_end)
         evaluator = NetworkEvaluator(
@@ -229,6 +229,7 @@ class TrainingSession:
             self.statistical_seasons,
             self.smoothed_items,
             self.baselines,
+            engine,
         )
         evaluation = evaluator.evaluate(nets)
         self._resolve_network_weight(evaluation.ensemble)

@@ -13,6 +13,7 @@ from rnnforecast.batch.lock import output_lock
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.datetimes import format_utc
 from rnnforecast.errors import RnnForecastError
+from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.checks.context import PreviousForecast
 from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.progress import ProgressListener
@@ -24,7 +25,11 @@ from rnnforecast.workflow.predict_places import check_place
 
 
 def make_job_forecast(
-    job: JobFiles, summary: JobSummary, now: datetime, listener: ProgressListener
+    job: JobFiles,
+    summary: JobSummary,
+    now: datetime,
+    listener: ProgressListener,
+    engine: Engine,
 ) -> UnpublishedForecast:
     """The forecast of the current model, which the summary then describes.
 
@@ -44,6 +49,7 @@ def make_job_forecast(
             overrides=[*spec.overrides, *_check_overrides(job)],
             checks=CheckOptions(now, for_job=True),
             previous=_previous(job),
+            engine=engine,
             listener=listener,
         )
     _describe(forecast, summary)

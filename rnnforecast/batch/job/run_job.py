@@ -70,7 +70,7 @@ class JobRun:
         """All steps, under the lock of the run; what comes after the forecast never costs it."""
         job, summary = self.job, self.summary
         train_if_missing(job, summary, self.now, self.log, self.options.engine)
-        forecast = make_job_forecast(job, summary, self.now, self.log)
+        forecast = make_job_forecast(job, summary, self.now, self.log, self.options.engine)
         if self.options.retry_failed:
             forecast = self._retry(forecast)
         if summary.retried == 0:
@@ -89,7 +89,7 @@ class JobRun:
         if due in NOTHING_TO_FORECAST_WITH:
             self.log.info(f"would train a model from {job.spec}: {message}")
         else:
-            forecast = make_job_forecast(job, summary, self.now, self.log)
+            forecast = make_job_forecast(job, summary, self.now, self.log, self.options.engine)
             if self.options.retry_failed:
                 self._retry(forecast)
         self.log.info(f"would publish to {', '.join(map(mask_url, job.out))}")

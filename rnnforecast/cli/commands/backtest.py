@@ -24,6 +24,7 @@ from rnnforecast.cli.options import (
     out_option,
 )
 from rnnforecast.errors import Problem, Stopped, UsageError
+from rnnforecast.parallel.engine import LOCAL, open_engine
 
 OPTIONS = {"first_time": "--from", "last_time": "--until"}
 """Of keys with another name on the command line."""
@@ -99,7 +100,7 @@ def backtest(
     ] = True,
     force: Force = False,
     workers: Workers = None,
-    engine: EngineName = "local",
+    engine: EngineName = LOCAL,
     wait: Wait = 0.0,
     json: Json = False,
     quiet: Quiet = False,
@@ -137,7 +138,6 @@ def backtest(
         from rnnforecast.batch.lock import output_lock
         from rnnforecast.batch.stop_signal import stop_on_signal
         from rnnforecast.cli.backtest_scores import print_backtest
-        from rnnforecast.parallel.engine import open_engine
         from rnnforecast.pipeline.run_versions import run_name
         from rnnforecast.workflow.backtest import backtest as run_backtest
 

@@ -21,8 +21,10 @@ from rnnforecast.cli.options import (
     Verbose,
     Wait,
     Workers,
+    refuse_workers,
 )
 from rnnforecast.cli.printable import cell_text, message_text
+from rnnforecast.parallel.engine import LOCAL, open_engine
 
 if TYPE_CHECKING:
     from rnnforecast.workflow.check import CheckResult
@@ -67,7 +69,7 @@ def check(
         ),
     ] = False,
     workers: Workers = None,
-    engine: EngineName = "local",
+    engine: EngineName = LOCAL,
     force: Force = False,
     wait: Wait = 0.0,
     json: Json = False,
@@ -77,7 +79,6 @@ def check(
     """Check spec and data, and report what cleaning would change."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console, spec, set_):
-        from rnnforecast.errors import Problem, UsageError
         from rnnforecast.spec.load import read_spec
 
         read_spec(spec, set_ or [])  # a wrong spec is reported before anything heavy is imported
@@ -94,9 +95,7 @@ def check(
             _write_result(console, result, json=json, quiet=quiet)
             _raise_problems(spec, result, strict=strict)
             return
-        if workers is not None or engine != "local":
-            found = "--workers and --engine belong to --partitions"
-            raise UsageError(Problem("check", found, "add it, or leave these out"))
+        refuse_workers("check", workers, engine)
         folder = None if no_report else report or Path("checks") / spec.stem
         with output_lock(folder or "-", "check", wait, on_wait=console.info):
             result = run_check(
@@ -124,7 +123,6 @@ def _check_partitions(
     is_alone: bool,
 ) -> CheckResult:
     from rnnforecast.errors import Problem, UsageError
-    from rnnforecast.parallel.engine import open_engine
     from rnnforecast.workflow.check_partitions import check_partitions
 
     if not is_alone:

@@ -24,6 +24,7 @@ from rnnforecast.cli.options import (
     data_option,
     out_option,
 )
+from rnnforecast.parallel.engine import LOCAL, open_engine
 
 
 def predict(
@@ -92,7 +93,7 @@ def predict(
         ),
     ] = False,
     workers: Workers = None,
-    engine: EngineName = "local",
+    engine: EngineName = LOCAL,
     set_: Overrides = None,
     now: Now = None,
     strict: Annotated[
@@ -113,7 +114,6 @@ def predict(
         from rnnforecast.batch.issue_partitions import IssuedParts, issue_partitions
         from rnnforecast.data.panel.panel import describe_size
         from rnnforecast.errors import Problem, StaleInput, UsageError
-        from rnnforecast.parallel.engine import open_engine
         from rnnforecast.pipeline.checks.run_checks import CheckOptions
         from rnnforecast.pipeline.run_versions import run_name
         from rnnforecast.workflow.predict_totals import ExtraTablesRequest
@@ -133,9 +133,9 @@ def predict(
             )
         if json or target == "-":
             require_stdout()
-        if (resume or workers is not None or engine != "local") and not partitions:
-            found = "--resume, --workers and --engine belong to --partitions"
-            raise UsageError(Problem("predict", found, "add it, or leave these out"))
+        if resume and not partitions:
+            found = "--resume belongs to --partitions"
+            raise UsageError(Problem("predict", found, "add it, or leave it out"))
         tables = ExtraTablesRequest(None if total is None else tuple(total), paths)
         checks = CheckOptions(strict=strict) if now is None else CheckOptions(now, strict)
         options: dict[str, Any] = {
@@ -149,13 +149,13 @@ def predict(
             "checks": checks,
             "force": force,
             "wait": wait,
+            "engine": open_engine(engine, workers),
             "listener": console,
         }
         issued: IssuedParts | IssuedForecast
         try:
             if partitions:
-                opened = open_engine(engine, workers)
-                issued = issue_partitions(run, target, engine=opened, resume=resume, **options)
+                issued = issue_partitions(run, target, resume=resume, **options)
             else:
                 issued = issue_forecast(run, target, plots=plots, report=report, **options)
         except StaleInput as error:

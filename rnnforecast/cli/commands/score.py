@@ -22,8 +22,10 @@ from rnnforecast.cli.options import (
     Workers,
     data_option,
     out_option,
+    refuse_workers,
 )
 from rnnforecast.errors import Problem, UsageError
+from rnnforecast.parallel.engine import LOCAL, open_engine
 
 
 def score(
@@ -71,7 +73,7 @@ def score(
         ),
     ] = False,
     workers: Workers = None,
-    engine: EngineName = "local",
+    engine: EngineName = LOCAL,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write score.html into the folder.")
     ] = True,
@@ -94,7 +96,6 @@ def score(
         from rnnforecast.batch.score.page import console_lines
         from rnnforecast.batch.score.partitions import score_partitions
         from rnnforecast.batch.score.score import score as run_score
-        from rnnforecast.parallel.engine import open_engine
         from rnnforecast.pipeline.run_versions import run_name
 
         resume_gc()
@@ -148,9 +149,8 @@ def _check_partitions(
     if partitions and calibrate:
         found = "intervals are not calibrated by partitions"
         raise UsageError(Problem("--calibrate", found, "use rnnforecast calibrate on a sample"))
-    if not partitions and (workers is not None or engine != "local"):
-        found = "--workers and --engine belong to --partitions"
-        raise UsageError(Problem("score", found, "add it, or leave these out"))
+    if not partitions:
+        refuse_workers("score", workers, engine)
 
 
 def _parse_day(text: str) -> date:

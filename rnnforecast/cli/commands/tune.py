@@ -23,6 +23,7 @@ from rnnforecast.cli.options import (
     out_option,
 )
 from rnnforecast.cli.tuning_scores import tuning_table
+from rnnforecast.parallel.engine import LOCAL, open_engine
 
 
 def tune(
@@ -39,7 +40,7 @@ def tune(
         float | None, typer.Option("--minutes", metavar="M", help="Set search.minutes.")
     ] = None,
     workers: Workers = None,
-    engine: EngineName = "local",
+    engine: EngineName = LOCAL,
     force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -56,7 +57,6 @@ def tune(
     overrides = [*(set_ or [])]
     overrides += [f"search.{name}={value:g}" for name, value in given.items() if value is not None]
     with handle_errors(console, spec, overrides):
-        from rnnforecast.parallel.engine import open_engine
         from rnnforecast.spec.load import read_spec
 
         read_spec(spec, overrides)  # a wrong spec is reported before anything heavy is imported
