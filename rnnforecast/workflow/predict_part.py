@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from rnnforecast.data.cleaning_plan import CleanedData
 from rnnforecast.data.io.partitions import Partition, file_sha256, hash_keys, of_partition
+from rnnforecast.data.io.series_sample import SeriesSample
 from rnnforecast.data.profiling.coverage import last_ordinals, panel_ordinals
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import DataError, Problem, RunFolderError
@@ -22,7 +23,7 @@ from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.checks.context import CheckContext, CheckedData
 from rnnforecast.pipeline.checks.data_counts import DataCounts
 from rnnforecast.pipeline.checks.run_checks import CheckOptions
-from rnnforecast.pipeline.checks.series_sample import PanelKind, sample_series
+from rnnforecast.pipeline.checks.series_ends import PanelKind, sample_series
 from rnnforecast.pipeline.partition_tasks import PartitionFailure
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import CHECKSUMS_FILE, parse_run, read_run_folder
@@ -74,8 +75,8 @@ class PartsForecast:
     totals: tuple[int, ...] = ()
     n_paths: int = 0
     overrides: tuple[str, ...] = ()
-    sampling_bits: int = 0
-    """See `sample_series`."""
+    checked: SeriesSample | None = None
+    """The series that checks look at, see `checked_sample`."""
 
     @cached_property
     def run(self) -> Run:
@@ -199,7 +200,7 @@ def _part_details(parts: PartsForecast, cleaned: CleanedData, data: CheckedData)
     return PartDetails(
         hashes,
         known[known >= 0],
-        sample_series(context, places, hashes[places], parts.sampling_bits),
+        sample_series(context, places, hashes[places], parts.checked),
     )
 
 

@@ -18,7 +18,7 @@ from rnnforecast.data.io.partitions import Partition, file_sha256
 from rnnforecast.output.atomic_files import atomic_file, write_bytes
 from rnnforecast.output.json_files import write_json
 from rnnforecast.pipeline.checks.data_counts import DataCounts
-from rnnforecast.pipeline.checks.series_sample import PanelKind
+from rnnforecast.pipeline.checks.series_ends import PanelKind
 from rnnforecast.pipeline.series_errors import SeriesError
 from rnnforecast.types import Ints
 

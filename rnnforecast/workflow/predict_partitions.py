@@ -23,7 +23,7 @@ from rnnforecast.parallel.engine import Engine
 from rnnforecast.parallel.in_process import InProcessEngine
 from rnnforecast.pipeline.checks.data_counts import add_counts
 from rnnforecast.pipeline.checks.run_checks import CheckOptions
-from rnnforecast.pipeline.checks.series_sample import sampling_bits
+from rnnforecast.pipeline.checks.series_ends import checked_sample
 from rnnforecast.pipeline.partition_tasks import run_partitions
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run import Run
@@ -127,7 +127,7 @@ def publish_partitions(
         totals=totals,
         n_paths=n_paths,
         overrides=tuple(overrides),
-        sampling_bits=sampling_bits(rows),
+        checked=checked_sample(rows),
     )
     work.fingerprint = _fingerprint(parts)
     _prepare_work(work, resume=resume, listener=listener)
@@ -293,7 +293,8 @@ def _fingerprint(parts: PartsForecast) -> str:
     """The hash of all that the forecast of a partition depends on, but for its file."""
     forecast_keys = [each for each in parts.overrides if not each.strip().startswith("checks.")]
     options = [parts.steps, parts.origin, parts.totals, parts.n_paths, sorted(forecast_keys)]
-    head = [__version__, device.TORCH_VERSION, parts.checksums, options, parts.sampling_bits]
+    share = 1.0 if parts.checked is None else parts.checked.share
+    head = [__version__, device.TORCH_VERSION, parts.checksums, options, share]
     return hashlib.sha256(json.dumps(head).encode()).hexdigest()
 
 

@@ -15,7 +15,7 @@ from rnnforecast.pipeline.checks.data_counts import DataCounts
 from rnnforecast.pipeline.checks.data_findings import data_findings
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.checks.run_checks import CheckOptions, check_findings
-from rnnforecast.pipeline.checks.series_sample import PanelKind, merge_samples
+from rnnforecast.pipeline.checks.series_ends import PanelKind, merge_samples
 from rnnforecast.pipeline.run import Run
 from rnnforecast.types import Bools
 from rnnforecast.workflow.predict_forecast import IN_SAMPLE
@@ -58,7 +58,7 @@ def parts_findings(
         is_in_sample = any(record.series and record.series.is_in_sample for _, record in used)
         return [*findings, IN_SAMPLE] if is_in_sample else findings
     tables = [read_sample(parts.work, each) for each, _ in used]
-    is_sample = parts.sampling_bits > 0
+    is_sample = parts.checked is not None
     found = _found_series(run, parts, [each for each, _ in used]) if is_sample else None
     data = merge_samples(tables, kind, found)
     context = CheckContext(run, data, parts.steps, checks.now, data_sha256, previous)

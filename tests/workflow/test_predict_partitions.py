@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from rnnforecast.errors import DataError, StaleInput, Stopped, UsageError
 from rnnforecast.output.ownership import read_mark
 from rnnforecast.parallel.in_process import InProcessEngine
-from rnnforecast.pipeline.checks import series_sample
+from rnnforecast.pipeline.checks import series_ends
 from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.workflow.predict_forecast import forecast_data
@@ -241,8 +241,8 @@ def test_stale_data_publish_nothing_and_are_kept(run: Path, undisturbed: dict[st
 def test_checks_of_very_many_rows_look_at_a_sample(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(series_sample, "MAX_ROWS", 600)
-    monkeypatch.setattr(series_sample, "N_OUTSTANDING", 1)
+    monkeypatch.setattr(series_ends, "MAX_ROWS", 600)
+    monkeypatch.setattr(series_ends, "N_OUTSTANDING", 1)
     data = rows()
     data.loc[data["unique_id"] == "s05", "y"] *= 1000
     write_parts("data", PLACES, data[data["unique_id"] < "s20"])

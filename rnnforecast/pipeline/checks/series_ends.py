@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rnnforecast.data.io.series_sample import SeriesSample
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.frequency import parse_frequency
 from rnnforecast.pipeline.checks.context import CheckContext, CheckedData
@@ -62,13 +63,16 @@ class PanelKind:
         )
 
 
-def sampling_bits(rows: int) -> int:
-    """k: of a dataset with so many rows one of 2^k series is looked at."""
-    return max(0, int(np.ceil(np.log2(max(rows, 1) / MAX_ROWS))))
+def checked_sample(rows: int) -> SeriesSample | None:
+    """The series that checks look at in a dataset with so many rows; None for all of them."""
+    return SeriesSample(MAX_ROWS / rows, seed=0) if rows > MAX_ROWS else None
 
 
 def sample_series(
-    context: CheckContext, places: Ints, hashes: npt.NDArray[np.uint64], bits: int
+    context: CheckContext,
+    places: Ints,
+    hashes: npt.NDArray[np.uint64],
+    sample: SeriesSample | None,
 ) -> pa.Table:
     """The table of the series of a partition that are sampled; those that are not in the panel,
     because no value can be read, have no steps.
@@ -76,9 +80,9 @@ def sample_series(
     Args:
         places: [S] the place of each series of the panel in `context.data.series`.
         hashes: [S] those of `hash_keys`.
-        bits: see `sampling_bits`.
+        sample: see `checked_sample`.
     """
-    chosen = _is_sampled(context, places, hashes, bits)
+    chosen = _is_sampled(context, places, hashes, sample)
     panel = _last_steps(context, chosen)
     every = context.data.series
     left_out = np.ones(len(every), dtype=np.bool_)
@@ -144,12 +148,15 @@ def merge_samples(tables: Sequence[pa.Table], kind: PanelKind, found: Bools | No
 
 
 def _is_sampled(
-    context: CheckContext, places: Ints, hashes: npt.NDArray[np.uint64], bits: int
+    context: CheckContext,
+    places: Ints,
+    hashes: npt.NDArray[np.uint64],
+    sample: SeriesSample | None,
 ) -> Bools:
     """[S] whether a series is kept."""
-    if not bits:
+    if sample is None:
         return np.ones(len(hashes), dtype=np.bool_)
-    chosen = np.asarray(hashes >> np.uint64(64 - bits) == 0)
+    chosen = sample.select(hashes)
     row_ends = context.data.series["end"].to_numpy()[places]
     factors = np.nan_to_num(np.abs(level_factors(context))).max(axis=1)
     for values in (context.ends, row_ends, factors):
