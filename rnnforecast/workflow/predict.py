@@ -22,7 +22,7 @@ from rnnforecast.workflow.predict_output import (
     UnpublishedForecast,
     write_to,
 )
-from rnnforecast.workflow.predict_places import check_place, has_files
+from rnnforecast.workflow.predict_places import check_apart, check_place, has_files
 from rnnforecast.workflow.predict_previous import read_previous
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 from rnnforecast.workflow.report_run import read_run_and_files
@@ -101,6 +101,7 @@ def publish_forecast(
         engine=engine,
         listener=listener,
     )
+    check_apart(out, folder, data or forecast.run.source)
     result = write_to(forecast, out, plots=plots, report=report, force=force, listener=listener)
     return PublishedForecast(forecast.run, forecast.prediction, result)
 

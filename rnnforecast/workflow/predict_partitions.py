@@ -56,7 +56,7 @@ from rnnforecast.workflow.predict_parts_output import (
     keys_of_part,
     publish_parts,
 )
-from rnnforecast.workflow.predict_places import check_place, is_folder
+from rnnforecast.workflow.predict_places import check_apart, check_outside, check_place, is_folder
 from rnnforecast.workflow.predict_previous import read_previous
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 
@@ -115,6 +115,8 @@ def publish_partitions(
     _check_run(run)
     steps = horizon or run.config.horizon
     totals, n_paths = (extra_tables or ExtraTablesRequest()).resolve(run, steps)
+    check_apart(out, path, data or run.source)
+    check_outside(out, data or run.source)
     partitions = list_partitions(data or run.source)
     rows = total_rows(partitions)
     work = WorkFolder(Path(out), "partitions", "")

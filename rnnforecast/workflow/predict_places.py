@@ -39,6 +39,34 @@ def check_place(out: str, *, force: bool = False) -> None:
             table_format(url.text)
 
 
+def check_apart(out: str, run: Path, source: Sequence[str]) -> None:
+    """Raises UsageError if writing to `out` would replace the run or data that it is made of, even
+    where a forecast may replace what it has not written."""
+    if is_url(out) or out == "-":
+        return
+    target = Path(os.path.realpath(out))
+    for name, item in [("the run", str(run)), *(("the data", item) for item in source)]:
+        if item == "-" or is_url(item):
+            continue
+        # a pattern lies where its files do
+        if Path(os.path.realpath(item)).is_relative_to(target):
+            found = f"{name} {item} would be replaced by the forecast"
+            raise UsageError(Problem(f"-o {out}", found, "choose another place"))
+
+
+def check_outside(out: str, source: Sequence[str]) -> None:
+    """Raises UsageError if the folder `out` lies in a folder of the data, which would be read with
+    them by the next call. Names that begin with a dot or an underscore are not read."""
+    target = Path(os.path.realpath(out))
+    for item in source:
+        folder = Path(os.path.realpath(item))
+        if not folder.is_dir() or not target.is_relative_to(folder):
+            continue
+        if not any(part[0] in "._" for part in target.relative_to(folder).parts):
+            found = f"is inside {item}: the next call would read the forecast as data"
+            raise UsageError(Problem(f"-o {out}", found, "choose a folder outside the data"))
+
+
 def _check_name(out: str) -> None:
     """UsageError for a text that no file system takes as a name."""
     try:

@@ -258,6 +258,7 @@ def test_checks_of_very_many_rows_look_at_a_sample(
     [
         ("out.csv", "data", UsageError),
         ("s3://bucket/out/", "data", UsageError),
+        ("data/out", "data", UsageError),
         ("out", "https://example.com/a.parquet", DataError),
         ("out", "text", DataError),
         ("out", "missing", DataError),
@@ -272,3 +273,24 @@ def test_what_is_no_dataset_is_refused(
     with pytest.raises(error):
         published(run, out, data)
     assert sorted(path.name for path in Path().iterdir()) == ["data", "text"]
+
+
+@pytest.mark.parametrize("out", ["data", "around", "run"])
+def test_what_a_forecast_is_made_of_is_not_replaced(run: Path, out: str) -> None:
+    write_parts("data", [0] * 24)
+    shutil.copytree("data", "around/data")
+    shutil.copytree(run, "run")
+    before = sorted(Path().rglob("*"))
+    data = "around/data" if out == "around" else "data"
+    with pytest.raises(UsageError, match="would be replaced"):
+        published(Path("run"), out, data, force=True)
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_files_whose_results_would_have_one_name_are_refused(run: Path) -> None:
+    write_parts("data", [0] * 12 + [1] * 12)
+    Path("data/a").mkdir()
+    Path("data/0.parquet").rename("data/a/b.parquet")
+    Path("data/1.parquet").rename("data/a__b.parquet")
+    with pytest.raises(DataError, match="both would be named a__b"):
+        published(run)

@@ -124,7 +124,10 @@ def _count_rows(path: Path) -> int | None:
 def _check_file_names(partitions: Sequence[Partition]) -> None:
     """DataError if two partitions would give their name to one file."""
     counts = Counter(partition.file_name for partition in partitions)
-    same = [each.path for each in partitions if counts[each.file_name] > 1]
+    same = [each for each in partitions if counts[each.file_name] > 1]
     if same:
-        found = f"and {same[1]} would both be named {Path(same[0]).name}"
-        raise DataError(Problem(same[0], found, "rename a folder"))
+        first = same[0]
+        second = next(each for each in same[1:] if each.file_name == first.file_name)
+        found = f"the results of both would be named {first.file_name}"
+        cure = "rename a file or a folder"
+        raise DataError(Problem(f"{first.path} and {second.path}", found, cure))
