@@ -35,9 +35,9 @@ from rnnforecast.pipeline.evaluation_table import quantile_level
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run import Run
 from rnnforecast.spec.locations import NO_LEDGER
-from rnnforecast.workflow.predict_part_record import PartRecord
 from rnnforecast.workflow.predict_partitions import PublishedParts, publish_partitions
-from rnnforecast.workflow.predict_parts_output import PartsResult
+from rnnforecast.workflow.predict_partitions_output import PartsResult
+from rnnforecast.workflow.predict_partitions_record import PartRecord
 
 
 @dataclass(frozen=True)

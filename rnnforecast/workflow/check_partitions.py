@@ -13,8 +13,9 @@ import pyarrow as pa
 from rnnforecast.data.cleaning_plan import CleaningPlan, align_table, preview_table, read_table
 from rnnforecast.data.features.checks import unknown_future_problems
 from rnnforecast.data.features.features import fit_features
-from rnnforecast.data.io.distinct_series import DistinctSeries, Hashes, repeated_series_error
-from rnnforecast.data.io.partitions import Partition, hash_keys, list_partitions, of_partition
+from rnnforecast.data.io.distinct_series import DistinctSeries, repeated_series_error
+from rnnforecast.data.io.partitions import Partition, list_partitions, of_partition
+from rnnforecast.data.io.series_hash import Hashes, hash_keys
 from rnnforecast.data.io.table import Table, infer_columns
 from rnnforecast.data.panel.panel import series_labels
 from rnnforecast.data.profiling.cleaning_report import (

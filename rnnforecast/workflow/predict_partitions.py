@@ -36,25 +36,25 @@ from rnnforecast.training import device
 from rnnforecast.wording import count_of
 from rnnforecast.workflow.predict_forecast import report_findings
 from rnnforecast.workflow.predict_output import SUMMARY_FILE
-from rnnforecast.workflow.predict_part import (
-    PartsForecast,
-    PartTask,
-    forecast_part,
-    read_run_and_checksums,
+from rnnforecast.workflow.predict_partitions_checks import check_common_bounds, parts_findings
+from rnnforecast.workflow.predict_partitions_output import (
+    PartsResult,
+    build_parts_result,
+    keys_of_part,
+    publish_parts,
 )
-from rnnforecast.workflow.predict_part_record import (
+from rnnforecast.workflow.predict_partitions_record import (
     RECORDS,
     LatestEnd,
     PartRecord,
     PartSeries,
     read_hashes,
 )
-from rnnforecast.workflow.predict_parts_checks import check_common_bounds, parts_findings
-from rnnforecast.workflow.predict_parts_output import (
-    PartsResult,
-    build_parts_result,
-    keys_of_part,
-    publish_parts,
+from rnnforecast.workflow.predict_partitions_task import (
+    PartsForecast,
+    PartTask,
+    forecast_part,
+    read_run_and_checksums,
 )
 from rnnforecast.workflow.predict_places import check_apart, check_outside, check_place, is_folder
 from rnnforecast.workflow.predict_previous import read_previous

@@ -34,8 +34,9 @@ from rnnforecast.batch.score.score import (
 from rnnforecast.batch.score.totals import ScoreTotals
 from rnnforecast.batch.score.windows import cutoff_numbers, distinct_windows, valid_rows
 from rnnforecast.data.cleaning_plan import CleaningPlan, align_table, read_table
-from rnnforecast.data.io.distinct_series import DistinctSeries, Hashes
-from rnnforecast.data.io.partitions import Partition, hash_keys, list_partitions, of_partition
+from rnnforecast.data.io.distinct_series import DistinctSeries
+from rnnforecast.data.io.partitions import Partition, list_partitions, of_partition
+from rnnforecast.data.io.series_hash import Hashes, hash_keys
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.parallel.engine import Engine, TaskContext
 from rnnforecast.parallel.in_process import InProcessEngine

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnforecast.data.io.partitions import Partition
+from rnnforecast.data.io.series_hash import Hashes
 from rnnforecast.errors import DataError, Problem
 
-Hashes = npt.NDArray[np.uint64]
 MAX_PROBLEMS = 20
 """Pairs of partitions that a message names."""
 

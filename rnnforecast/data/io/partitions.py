@@ -8,13 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import pyarrow.parquet as pq
 
 from rnnforecast.data.io.find_files import find_paths
-from rnnforecast.data.io.series_hash import hash_ids
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.locations import is_url
 
@@ -80,11 +76,6 @@ def list_partitions(source: Sequence[str]) -> tuple[Partition, ...]:
 def total_rows(partitions: Sequence[Partition]) -> int:
     """Rows of all partitions, as far as they are known."""
     return sum(partition.rows or 0 for partition in partitions)
-
-
-def hash_keys(keys: pd.DataFrame) -> npt.NDArray[np.uint64]:
-    """[S] a hash of the ids of each series, the same in each process and on each machine."""
-    return hash_ids([keys[name].astype(str).to_numpy() for name in keys])
 
 
 def file_sha256(path: Path) -> str:

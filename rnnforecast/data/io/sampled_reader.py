@@ -17,7 +17,7 @@ from rnnforecast.data.io.arrow_types import dictionary_encode, filter_batch
 from rnnforecast.data.io.file_source import FileSource
 from rnnforecast.data.io.number_format import NumberFormat
 from rnnforecast.data.io.reading_notes import ReadingNote
-from rnnforecast.data.io.series_hash import combine_hashes, hash_texts
+from rnnforecast.data.io.series_hash import Hashes, combine_hashes, hash_texts
 from rnnforecast.data.io.series_sample import SeriesSample
 from rnnforecast.data.io.table_reader import TableReader
 from rnnforecast.types import Bools
@@ -140,7 +140,7 @@ class SampledReader:
             blank |= np.array([each == "" for each in texts])[codes]
         return np.asarray(blank | self.sample.select(combine_hashes(columns)))
 
-    def _hash(self, texts: Sequence[str] | npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    def _hash(self, texts: Sequence[str] | npt.NDArray[Any]) -> Hashes:
         return hash_texts(texts, self.sample.seed)
 
 

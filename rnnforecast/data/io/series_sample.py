@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from rnnforecast.data.io.series_hash import HASH_RANGE, hash_ids
+from rnnforecast.data.io.series_hash import HASH_RANGE, Hashes, hash_keys
 from rnnforecast.types import Bools
 
 
@@ -21,13 +20,13 @@ class SeriesSample:
     """The share of all series, above 0 and below 1."""
     seed: int
 
-    def select(self, hashes: npt.NDArray[np.uint64]) -> Bools:
+    def select(self, hashes: Hashes) -> Bools:
         """`[n]` whether a series with this hash is in the sample."""
         return np.asarray(hashes < np.uint64(self.share * HASH_RANGE))
 
     def contains(self, keys: pd.DataFrame) -> Bools:
-        """`[S]` whether each series is in the sample; `keys` [S, columns] are the ids as text."""
-        return self.select(hash_ids([keys[name].to_numpy() for name in keys], self.seed))
+        """`[S]` whether each series is in the sample; see `hash_keys`."""
+        return self.select(hash_keys(keys, self.seed))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rnnforecast.data.io.series_hash import Hashes
 from rnnforecast.data.io.series_sample import SeriesSample
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.frequency import parse_frequency
@@ -71,7 +72,7 @@ def checked_sample(rows: int) -> SeriesSample | None:
 def sample_series(
     context: CheckContext,
     places: Ints,
-    hashes: npt.NDArray[np.uint64],
+    hashes: Hashes,
     sample: SeriesSample | None,
 ) -> pa.Table:
     """The table of the series of a partition that are sampled; those that are not in the panel,
@@ -150,7 +151,7 @@ def merge_samples(tables: Sequence[pa.Table], kind: PanelKind, found: Bools | No
 def _is_sampled(
     context: CheckContext,
     places: Ints,
-    hashes: npt.NDArray[np.uint64],
+    hashes: Hashes,
     sample: SeriesSample | None,
 ) -> Bools:
     """[S] whether a series is kept."""

@@ -12,7 +12,7 @@ import pytest
 
 from rnnforecast.data.io.memory_budget import KnownSample, MemoryBudget
 from rnnforecast.data.io.read_options import ReadOptions
-from rnnforecast.data.io.series_hash import hash_ids
+from rnnforecast.data.io.series_hash import hash_keys
 from rnnforecast.data.io.series_sample import SampledSeries
 from rnnforecast.data.io.table import Table, read_files
 from rnnforecast.errors import DataError
@@ -79,7 +79,7 @@ def test_a_sample_is_that_of_the_hashes_below_its_share(folder: Path) -> None:
     table = read(folder)
     assert table.sampled is not None
     everything = read(folder, selection=None)
-    hashes = hash_ids([everything.keys["store"].to_numpy()], 1)
+    hashes = hash_keys(everything.keys[["store"]], 1)
     below = everything.keys["store"][hashes < table.sampled.share * 2.0**64]
     assert labels(table) == list(below)
 

@@ -15,6 +15,7 @@ import safetensors.numpy
 from pydantic import TypeAdapter
 
 from rnnforecast.data.io.partitions import Partition, file_sha256
+from rnnforecast.data.io.series_hash import Hashes
 from rnnforecast.output.atomic_files import atomic_file, write_bytes
 from rnnforecast.output.json_files import write_json
 from rnnforecast.pipeline.checks.data_counts import DataCounts
@@ -103,8 +104,8 @@ class PartRecord:
 class PartDetails:
     """Arrays of a partition that are compared with those of the others."""
 
-    hashes: npt.NDArray[np.uint64]
-    """[S] of the ids of all series, see `hash_ids`."""
+    hashes: Hashes
+    """[S] of the ids of all series, see `hash_keys`."""
     known: Ints
     """Places in the training profile of the series that are in it."""
     sample: pa.Table
@@ -133,7 +134,7 @@ def write_details(work: Path, partition: Partition, details: PartDetails) -> tup
     )
 
 
-def read_hashes(work: Path, partition: Partition) -> npt.NDArray[np.uint64]:
+def read_hashes(work: Path, partition: Partition) -> Hashes:
     """The hashes of `PartDetails`."""
     return _read_arrays(work, partition)["hashes"]
 

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from rnnforecast.data.cleaning_plan import CleanedData
-from rnnforecast.data.io.partitions import Partition, file_sha256, hash_keys, of_partition
+from rnnforecast.data.io.partitions import Partition, file_sha256, of_partition
+from rnnforecast.data.io.series_hash import hash_keys
 from rnnforecast.data.io.series_sample import SeriesSample
 from rnnforecast.data.profiling.coverage import last_ordinals, panel_ordinals
 from rnnforecast.data.time.format import format_timestamp
@@ -43,7 +44,7 @@ from rnnforecast.workflow.predict_forecast import (
     place_networks,
     read_data,
 )
-from rnnforecast.workflow.predict_part_record import (
+from rnnforecast.workflow.predict_partitions_record import (
     LatestEnd,
     Moment,
     PartDetails,

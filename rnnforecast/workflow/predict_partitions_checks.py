@@ -19,8 +19,8 @@ from rnnforecast.pipeline.checks.series_ends import PanelKind, merge_samples
 from rnnforecast.pipeline.run import Run
 from rnnforecast.types import Bools
 from rnnforecast.workflow.predict_forecast import IN_SAMPLE
-from rnnforecast.workflow.predict_part import PartsForecast
-from rnnforecast.workflow.predict_part_record import PartRecord, read_known, read_sample
+from rnnforecast.workflow.predict_partitions_record import PartRecord, read_known, read_sample
+from rnnforecast.workflow.predict_partitions_task import PartsForecast
 
 EXACT_CHECKS = (
     "data_age",

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from rnnforecast.data.io.distinct_series import Hashes
-from rnnforecast.data.io.partitions import Partition, hash_keys
+from rnnforecast.data.io.partitions import Partition
+from rnnforecast.data.io.series_hash import Hashes, hash_keys
 from rnnforecast.data.panel.panel import series_labels
 from rnnforecast.errors import PartFailed, Problem
 from rnnforecast.output.atomic_folders import atomic_folder
@@ -31,8 +31,8 @@ from rnnforecast.pipeline.series_errors import (
 )
 from rnnforecast.wording import join_names
 from rnnforecast.workflow.predict_output import SUMMARY_FILE
-from rnnforecast.workflow.predict_part import PartsForecast
-from rnnforecast.workflow.predict_part_record import LatestEnd, PartRecord, PartSeries
+from rnnforecast.workflow.predict_partitions_record import LatestEnd, PartRecord, PartSeries
+from rnnforecast.workflow.predict_partitions_task import PartsForecast
 from rnnforecast.workflow.predict_places import absolute_sources
 
 MANIFEST_FILE = "manifest.json"
