@@ -63,7 +63,7 @@ class Engine(Protocol):
             shared: what all tasks read, such as a panel; large arrays in it are not copied.
             tasks: small objects that can be pickled.
             on_message: called in this thread with the index of a task and what it sent.
-            should_stop: polled; once True, running tasks are told so, and no task is started.
+            should_stop: polled; once True, running tasks see it, and no task is started.
             max_attempts: times that a task is started before the death of its worker is an error.
 
         Raises:

@@ -20,7 +20,7 @@ from rnnforecast.errors import DataError, OutputError, Problem, RnnForecastError
 COMPARED_PACKAGES = ("numpy", "pandas", "pyarrow", "scipy", "torch")
 """Packages whose version can change the bytes of a result."""
 
-ASK_SECONDS = 0.2
+POLL_SECONDS = 0.2
 """Between two questions of a task whether to stop."""
 
 SHARED_CURE = (
@@ -60,7 +60,7 @@ class _Context:
     mailbox: Any
     """The handle of a `Mailbox`; None if the caller listens to nothing."""
     is_stopping: bool = False
-    asked: float = field(default_factory=time.monotonic)
+    polled: float = field(default_factory=time.monotonic)
     last: Any = None
     """The reference to the delivery of the last message."""
 
@@ -71,9 +71,9 @@ class _Context:
     def should_stop(self) -> bool:
         if self.mailbox is None or self.is_stopping:
             return self.is_stopping
-        if time.monotonic() - self.asked >= ASK_SECONDS:
+        if time.monotonic() - self.polled >= POLL_SECONDS:
             self.is_stopping = ray.get(self.mailbox.should_stop.remote())
-            self.asked = time.monotonic()
+            self.polled = time.monotonic()
         return self.is_stopping
 
     def flush(self) -> None:

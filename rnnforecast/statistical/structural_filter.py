@@ -333,8 +333,8 @@ def _level_powers(models: Candidates, steps: int) -> tuple[Floats, Floats, Float
 def _squares(errors: Floats, begin: int) -> Floats:
     """`[K, W]` sums of the squares of the errors `[K, B, W]` from step `begin` on; the first error
     of a series does not count."""
-    counted = errors if begin else errors[:, 1:]
-    return np.asarray(np.einsum("kbw,kbw->kw", counted, counted))
+    scored = errors if begin else errors[:, 1:]
+    return np.asarray(np.einsum("kbw,kbw->kw", scored, scored))
 
 
 def _move_pair(covariance: Floats, damping: Floats, reversion: Floats) -> Floats:

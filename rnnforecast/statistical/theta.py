@@ -244,11 +244,11 @@ def _trend_sums(
     # einsum adds step after step, but in another order for one history alone
     shape = len(data.values) - 1, max(count, 2)
     step = np.arange(1, len(data.values))[:, None]
-    counted = np.zeros(shape)
-    counted[:, :count] = (step < data.lengths) & (step >= burn_in)
+    is_scored = np.zeros(shape)
+    is_scored[:, :count] = (step < data.lengths) & (step >= burn_in)
     intercept, slope = np.zeros((2, *shape))
-    intercept[:, :count] = data.intercept[:-1] * counted[:, :count]
-    slope[:, :count] = data.slope[:-1] * counted[:, :count]
+    intercept[:, :count] = data.intercept[:-1] * is_scored[:, :count]
+    slope[:, :count] = data.slope[:-1] * is_scored[:, :count]
 
     def add_up(powers: Floats, values: Floats) -> Floats:
         return np.asarray(np.einsum("pn,nm->pm", powers, values)[:, :count])
@@ -258,7 +258,7 @@ def _trend_sums(
     dd = add_up(c * c, intercept**2) + add_up(2 * both, intercept * slope)
     dd += add_up(s * s, slope**2)
     cd = add_up(c * c, intercept) + add_up(both, slope)
-    return dd, cd, add_up(c * c, counted) + LEVEL_WEIGHT
+    return dd, cd, add_up(c * c, is_scored) + LEVEL_WEIGHT
 
 
 def _search(data: _Data, alpha: Floats) -> _LeastSquares:

@@ -108,7 +108,7 @@ class EndedFit:
 
 
 def fit_member(data: FitData, task: MemberTask, context: TaskContext) -> None:
-    """Runs the fits of a network that are not finished, until it is told to stop; a `TaskFunction`.
+    """Runs the fits of a network until they are finished or a stop is requested: a `TaskFunction`.
 
     It sends what a `SendingListener` sends, `SavedState`, and `EndedFit` after each fit. A network
     of an ensemble is fitted by one thread wherever it is, so that its weights are the same.

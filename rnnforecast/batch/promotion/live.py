@@ -13,7 +13,7 @@ from rnnforecast.batch.issue import id_of_run
 from rnnforecast.batch.ledger.ledger import Ledger, open_ledger, panel_timestamps
 from rnnforecast.batch.promotion.decision import LiveRecord
 from rnnforecast.batch.score.drift import drift_alarms
-from rnnforecast.batch.score.score import score_ledger
+from rnnforecast.batch.score.ledger_score import score_ledger
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.pipeline.progress import ProgressListener

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from rnnforecast.batch.score.ledger_score import LedgerScore
 from rnnforecast.batch.score.page import score_page
-from rnnforecast.batch.score.score import LedgerScore, ScoreResult
+from rnnforecast.batch.score.score import ScoreResult
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.output.atomic_folders import atomic_folder
 from rnnforecast.output.forecast_report.page import render_forecast_report

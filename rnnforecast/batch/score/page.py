@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from rnnforecast.batch.score.drift import DriftChart
-from rnnforecast.batch.score.score import LedgerScore, ScoreResult, describe_alarm
+from rnnforecast.batch.score.ledger_score import LedgerScore
+from rnnforecast.batch.score.score import ScoreResult, describe_alarm
 from rnnforecast.evaluation.scores import MODEL_NAME
 from rnnforecast.output.forecast_report.charts import Chart
 from rnnforecast.output.forecast_report.content import (

@@ -22,15 +22,14 @@ from rnnforecast.batch.ledger.ledger import (
     open_ledger,
     recorded_name,
 )
-from rnnforecast.batch.score.page import MAX_WORST
-from rnnforecast.batch.score.score import (
+from rnnforecast.batch.score.ledger_score import (
     LedgerScore,
-    ScoreResult,
-    build_result,
     not_in_data,
     score_issues,
     select_issues,
 )
+from rnnforecast.batch.score.page import MAX_WORST
+from rnnforecast.batch.score.score import ScoreResult, build_result
 from rnnforecast.batch.score.totals import ScoreTotals
 from rnnforecast.batch.score.windows import cutoff_numbers, distinct_windows, valid_rows
 from rnnforecast.data.cleaning_plan import CleaningPlan, align_table, read_table
