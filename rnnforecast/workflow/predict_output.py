@@ -20,7 +20,6 @@ from rnnforecast.output.atomic_files import write_text
 from rnnforecast.output.atomic_folders import atomic_folder
 from rnnforecast.output.folder_snapshot import FolderFiles
 from rnnforecast.output.forecast_report.page import render_forecast_report
-from rnnforecast.output.forecast_table import write_forecast
 from rnnforecast.output.json_files import write_json
 from rnnforecast.output.owned_files import check_table_replaceable
 from rnnforecast.output.remote_output import remote_output
@@ -42,6 +41,7 @@ from rnnforecast.workflow.predict_places import (
     is_folder,
     table_path,
 )
+from rnnforecast.workflow.predict_tables import write_table
 from rnnforecast.workflow.report_forecast_page import forecast_report
 
 SUMMARY_FILE, REPORT_FILE = "run.json", "report.html"
@@ -213,13 +213,7 @@ def _write_tables(
 ) -> None:
     """Writes each table to the path of its name, as CSV or Parquet."""
     for name, frame in tables.items():
-        write_forecast(
-            path_of(name),
-            frame,
-            daily=panel.frequency.is_daily_or_coarser,
-            utc_offset=panel.utc_offset,
-            display_timezone=panel.display_timezone,
-        )
+        write_table(path_of(name), frame, panel)
 
 
 def _plot_series(

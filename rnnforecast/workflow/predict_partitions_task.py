@@ -18,7 +18,6 @@ from rnnforecast.data.profiling.coverage import last_ordinals, panel_ordinals
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import DataError, Problem, RunFolderError
 from rnnforecast.output.folder_snapshot import FolderSnapshot
-from rnnforecast.output.forecast_table import write_forecast
 from rnnforecast.parallel.engine import TaskContext
 from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.checks.context import CheckContext, CheckedData
@@ -58,7 +57,7 @@ from rnnforecast.workflow.predict_partitions_record import (
 )
 from rnnforecast.workflow.predict_series import SeriesForecasts, forecast_series
 from rnnforecast.workflow.predict_size import check_last_timestamp, check_size
-from rnnforecast.workflow.predict_tables import forecast_tables, table_series
+from rnnforecast.workflow.predict_tables import forecast_tables, table_series, write_table
 
 
 @dataclass(frozen=True)
@@ -181,13 +180,7 @@ def _write_tables(
     written = {}
     for name, frame in tables.items():
         path = parts.work / name / task.partition.file_name
-        write_forecast(
-            path,
-            frame,
-            daily=panel.frequency.is_daily_or_coarser,
-            utc_offset=panel.utc_offset,
-            display_timezone=panel.display_timezone,
-        )
+        write_table(path, frame, panel)
         written[name] = part_file(parts.work, path, len(frame))
     return written
 

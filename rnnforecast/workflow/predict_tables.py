@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from rnnforecast.data.cleaning_plan import CleanedData
+from rnnforecast.data.panel.panel import Panel
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.forecast_frame import ForecastSeries, forecast_frame
+from rnnforecast.output.forecast_table import write_forecast
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.series_errors import table_places
 from rnnforecast.types import Floats, Ints, Timestamps
@@ -93,3 +96,14 @@ def forecast_tables(
         if n_paths:
             tables["paths"] = paths_table(run, rows.series, every, n_paths)
     return tables
+
+
+def write_table(path: str | Path, frame: pd.DataFrame, panel: Panel) -> None:
+    """As `write_forecast`, with timestamps as the data of the panel have them."""
+    write_forecast(
+        path,
+        frame,
+        daily=panel.frequency.is_daily_or_coarser,
+        utc_offset=panel.utc_offset,
+        display_timezone=panel.display_timezone,
+    )

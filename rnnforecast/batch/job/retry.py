@@ -13,10 +13,10 @@ import pandas as pd
 
 from rnnforecast.batch.job.files import JobFiles
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.output.forecast_table import write_forecast
 from rnnforecast.spec.locations import is_url
 from rnnforecast.workflow.predict_output import UnpublishedForecast
 from rnnforecast.workflow.predict_places import is_folder, table_path
+from rnnforecast.workflow.predict_tables import write_table
 
 RETRIED_STATUSES = ("fallback", "skipped")
 OTHER_DATA = "the last publication is of other data"
@@ -87,13 +87,7 @@ def _as_published(new: pd.DataFrame, suffix: str, panel: Panel) -> pd.DataFrame:
     """A table as `_read_published` would find it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"table{suffix}"
-        write_forecast(
-            path,
-            new,
-            daily=panel.frequency.is_daily_or_coarser,
-            utc_offset=panel.utc_offset,
-            display_timezone=panel.display_timezone,
-        )
+        write_table(path, new, panel)
         return _read_table(path, _number_columns(new))
 
 
