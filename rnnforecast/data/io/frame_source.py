@@ -6,9 +6,10 @@ about their cells are those of a CSV file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any
 
 import narwhals as nw
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from rnnforecast.data.io.file_source import FileSource
 from rnnforecast.data.io.remote_files import RemoteCopy
-from rnnforecast.data.io.table_reader import TypedTableReader
+from rnnforecast.data.io.table_reader import TypedTableReader, iter_batches
 from rnnforecast.errors import DataError, Problem, UsageError
 from rnnforecast.spec.data import JOINED_TIME
 
@@ -79,12 +80,8 @@ def open_frame(source: FrameSource) -> TypedTableReader:
         found = "the data frame has no rows; expected at least one"
         raise DataError(Problem(source.name, found, "check how it was selected"))
 
-    def open_batches(columns: Sequence[str] | None, batch_rows: int) -> Iterator[Any]:
-        chosen = table if columns is None else table.select(list(columns))
-        yield from chosen.to_batches(max_chunksize=batch_rows)
-
     file = FileSource(source.name, None)
-    return TypedTableReader(file, table.schema, table.num_rows, open_batches)
+    return TypedTableReader(file, table.schema, table.num_rows, partial(iter_batches, table))
 
 
 def _check_one_level(labels: pd.Index, name: str) -> None:

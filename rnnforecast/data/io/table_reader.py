@@ -75,7 +75,8 @@ class TypedTableReader:
     schema: pa.Schema
     n_rows: int
     open_batches: Callable[[Sequence[str] | None, int], Iterator[Any]]
-    """(columns, max_rows) -> batches; columns None means all."""
+    """(columns, max_rows) -> batches; columns None means all. It can be pickled, for readers go to
+    worker processes."""
     row_numbers: Sequence[int] | None = None
     """The number of each row in messages; None for 1, 2, …"""
     notes: tuple[ReadingNote, ...] = ()
@@ -134,6 +135,12 @@ class TypedTableReader:
     ) -> Iterator[Any]:
         """Arrow record batches of the columns, with the types of the file."""
         yield from self.open_batches([*text_columns, *numeric_columns], _COLUMN_BATCH_ROWS)
+
+
+def iter_batches(table: pa.Table, columns: Sequence[str] | None, batch_rows: int) -> Iterator[Any]:
+    """Batches of the columns of a table in memory, of all if None."""
+    chosen = table if columns is None else table.select(list(columns))
+    yield from chosen.to_batches(max_chunksize=batch_rows)
 
 
 def row_location(noun: str, number: int, column: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from rnnforecast.data.io.find_files import table_extensions
+from rnnforecast.data.io.frame_source import from_frame
 from rnnforecast.data.io.input_files import scan_files
 from rnnforecast.registry import FILE_FORMATS
 from tests.data.tables import read
@@ -58,3 +60,14 @@ def test_every_reader_numbers_its_rows_and_has_them_as_text(name: str, tmp_path:
     assert [cells[:2] for _, cells in records] == [["b", "1"], ["a", "1"], ["b", "2"]]
     assert [cells[2] for _, cells in records] == ["1.5", "", "3.0" if name == "csv" else "3"]
     assert reader.numeric_columns == (frozenset() if name == "csv" else {"t", "y"})
+
+
+@pytest.mark.parametrize("name", FILE_FORMATS.names())
+def test_a_worker_process_gets_every_reader_and_reads_the_same_rows(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a{FILE_FORMATS.literal(name, 'EXTENSIONS')[0]}"
+    path.write_bytes(as_bytes(name))
+    for file in (*scan_files([str(path)]), *scan_files([from_frame(FRAME)])):
+        received = pickle.loads(pickle.dumps(file.reader))
+        assert list(received.records()) == list(file.reader.records())

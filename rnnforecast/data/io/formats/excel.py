@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow as pa
 from rnnforecast.data.io.file_source import FileSource
 from rnnforecast.data.io.header import SAMPLE_RECORDS, find_header
 from rnnforecast.data.io.rows_without_data import find_rows_without_data
-from rnnforecast.data.io.table_reader import TypedTableReader, check_header
+from rnnforecast.data.io.table_reader import TypedTableReader, check_header, iter_batches
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.spec.data import DataSpec
 
@@ -45,18 +46,12 @@ def open_table(source: FileSource, data: DataSpec) -> TypedTableReader:
     skipped = find_rows_without_data(texts, len(header.names))
     without_data = set(skipped.rows)
     kept = [row for at, row in enumerate(body) if at not in without_data]
-    batch = _to_batch(kept, header.names)
-
-    def open_batches(columns: Sequence[str] | None, batch_rows: int) -> Iterator[Any]:
-        chosen = batch if columns is None else batch.select(list(columns))
-        for start in range(0, batch.num_rows, batch_rows):
-            yield chosen.slice(start, batch_rows)
-
+    table = pa.Table.from_batches([_to_batch(kept, header.names)])
     reader = TypedTableReader(
         source,
-        batch.schema,
+        table.schema,
         len(kept),
-        open_batches,
+        partial(iter_batches, table),
         row_numbers=[number for number, _ in kept],
         notes=(*header.notes, *skipped.notes(source.name, "row")),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -31,13 +32,16 @@ def open_table(source: FileSource, data: DataSpec) -> TypedTableReader:
         cure = "check the file, or write it again"
         raise DataError(Problem(source.name, found, cure)) from None
 
-    def open_batches(columns: Sequence[str] | None, batch_rows: int) -> Iterator[Any]:
-        with _open(source) as parquet:
-            # one row group at a time: otherwise Arrow keeps the whole file in memory
-            for group in range(parquet.num_row_groups):
-                yield from parquet.iter_batches(batch_rows, row_groups=[group], columns=columns)
+    return TypedTableReader(source, schema, n_rows, partial(_iter_batches, source))
 
-    return TypedTableReader(source, schema, n_rows, open_batches)
+
+def _iter_batches(
+    source: FileSource, columns: Sequence[str] | None, batch_rows: int
+) -> Iterator[Any]:
+    with _open(source) as parquet:
+        # one row group at a time: otherwise Arrow keeps the whole file in memory
+        for group in range(parquet.num_row_groups):
+            yield from parquet.iter_batches(batch_rows, row_groups=[group], columns=columns)
 
 
 def _open(source: FileSource) -> pq.ParquetFile:
