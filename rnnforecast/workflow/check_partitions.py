@@ -58,6 +58,8 @@ class PartCheck:
     """Why `predict` would fail with it."""
     hashes: Hashes
     """[S] see `hash_keys`."""
+    time_kind: str
+    """How its timestamps are written, in words."""
 
 
 def check_partitions(
@@ -95,6 +97,7 @@ def check_partitions(
                 if report.totals["frequency"] != frequency
             ]
         )
+    dataset.check_time()
     dataset.check_distinct()
     unknown = [problem for part in dataset.parts() for problem in part.unknown_future]
     report = merge_reports(dataset.reports())
@@ -156,6 +159,17 @@ class _Dataset:
             votes[own] = votes.get(own, 0) + report.totals["series"]
         return max(votes, key=lambda alias: votes[alias])
 
+    def check_time(self) -> None:
+        """Raises DataError if the timestamps of partitions are of different kinds."""
+        kinds: dict[str, Partition] = {}
+        for part, partition in zip(self.parts(), self.partitions, strict=True):
+            kinds.setdefault(part.time_kind, partition)
+        if len(kinds) > 1:
+            (first, one), (second, other), *_ = kinds.items()
+            found = f"times are {first} and {second}"
+            cure = "write all files of the dataset in one form"
+            raise DataError(Problem(f"{one.name} and {other.name}", found, cure))
+
     def check_distinct(self) -> None:
         """Raises DataError if a series is in two partitions."""
         distinct = DistinctSeries()
@@ -202,7 +216,15 @@ def check_part(
         },
         problems=of_partition(report.problems, partition),
     )
-    return PartCheck(few, of_partition(unknown, partition), hash_keys(table.keys))
+    return PartCheck(
+        few, of_partition(unknown, partition), hash_keys(table.keys), _time_kind(table)
+    )
+
+
+def _time_kind(table: Table) -> str:
+    if table.time.dtype.kind != "M":
+        return "numbers"
+    return f"at UTC offset {table.utc_offset}" if table.utc_offset else "without a time zone"
 
 
 def _unknown_future(plan: CleaningPlan, table: Table, horizon: int) -> tuple[Problem, ...]:

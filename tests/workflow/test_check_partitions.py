@@ -96,6 +96,13 @@ def test_a_series_in_two_files_is_refused(write: Write) -> None:
         check_partitions(write(rows("a", "b"), rows("c"), rows("b", "d")))
 
 
+def test_times_of_two_kinds_are_refused(write: Write) -> None:
+    other = rows("b")
+    other["day"] = other["day"].dt.tz_localize("UTC")
+    with pytest.raises(DataError, match="without a time zone and at UTC offset Z"):
+        check_partitions(write(rows("a"), other))
+
+
 def test_the_frequency_is_that_of_most_series(write: Write) -> None:
     weekly = rows("w").assign(day=pd.date_range("2024-01-01", periods=N_ROWS, freq="W-MON"))
     spec = write(rows("a", "b"), weekly)
