@@ -97,10 +97,10 @@ def test_a_series_in_two_files_is_refused(write: Write) -> None:
 
 
 def test_times_of_two_kinds_are_refused(write: Write) -> None:
-    other = rows("b")
+    other = rows("c", "d")
     other["day"] = other["day"].dt.tz_localize("UTC")
     with pytest.raises(DataError, match="without a time zone and at UTC offset Z"):
-        check_partitions(write(rows("a"), other))
+        check_partitions(write(rows("a", "b"), other))
 
 
 def test_the_frequency_is_that_of_most_series(write: Write) -> None:
