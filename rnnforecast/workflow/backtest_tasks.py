@@ -106,7 +106,7 @@ def finish_windows(fits: BacktestFits, done: Collection[int], engine: Engine) ->
         except Stopped as stopped:
             raise Stopped(GOES_ON) from stopped
 
-    def hear(_: int, message: tuple[str, Any]) -> None:
+    def receive(_: int, message: tuple[str, Any]) -> None:
         if message[0] == FORECAST:
             finished.update(message[1])
             listener.info(f"{len(finished)} of {plan.n_windows} windows forecast")
@@ -123,7 +123,7 @@ def finish_windows(fits: BacktestFits, done: Collection[int], engine: Engine) ->
         run_window_task,
         shared,
         tasks,
-        on_message=hear,
+        on_message=receive,
         should_stop=fits.should_stop,
     ):
         pass

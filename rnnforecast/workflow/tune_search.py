@@ -58,7 +58,7 @@ def run_search(
     reporter = _Reporter(study, listener)
     reporter.report()
 
-    def hear(_: int, message: tuple[str, Any]) -> None:
+    def receive(_: int, message: tuple[str, Any]) -> None:
         if message[0] == ENDED:
             reporter.report()
         else:
@@ -69,7 +69,7 @@ def run_search(
         run_trials,
         search,
         range(n_workers),
-        on_message=hear,
+        on_message=receive,
         should_stop=should_stop,
     ):
         pass

@@ -164,7 +164,7 @@ class Study:
                 self.is_over = True
                 return None
             if not self._queued():
-                if any(not trial.state.is_finished() for trial in self._counted()):
+                if any(not trial.state.is_finished() for trial in self._ordered_trials()):
                     return None  # the generation has not ended
                 self._queue_generation(untuned)
             if not self._queued():
@@ -172,7 +172,7 @@ class Study:
                 return None
             trial = self._study.ask(self.space.distributions)
             trial.set_user_attr(WORKER, self._worker)
-            earlier = self._counted()[: trial.user_attrs[FIRST]]
+            earlier = self._ordered_trials()[: trial.user_attrs[FIRST]]
         generation = Generation(self.space, self.search, self.seed, earlier)
         values, prunes = self.space.decode(trial.params), _pruner_is_used(self.search)
         return Candidate(trial, values, generation, prunes=prunes)
@@ -180,18 +180,18 @@ class Study:
     def _queue_generation(self, untuned: Mapping[str, Any] | None) -> None:
         """Queues the trials of the next generation, or what is missing of the last one; none if all
         have been queued."""
-        counted, total = self._counted(), self.search.trials
-        first = counted[-1].user_attrs[FIRST] if counted else 0
-        if len(counted) >= first + generation_size(total, first):
-            first = len(counted)
+        trials, total = self._ordered_trials(), self.search.trials
+        first = trials[-1].user_attrs[FIRST] if trials else 0
+        if len(trials) >= first + generation_size(total, first):
+            first = len(trials)
         count = min(generation_size(total, first), total - first)
-        generation = Generation(self.space, self.search, self.seed, counted[:first])
+        generation = Generation(self.space, self.search, self.seed, trials[:first])
         params = generation.propose(count)
         is_first = untuned is not None and first == 0
         if untuned is not None and is_first:
             given = self.space.encode(untuned)
             params = [given, *(each for each in params if each != given)][:count]
-        for place in range(len(counted), first + len(params)):
+        for place in range(len(trials), first + len(params)):
             kind = {UNTUNED: True} if is_first and place == 0 else {}
             self._study.enqueue_trial(params[place - first], {PLACE: place, FIRST: first, **kind})
 
@@ -229,7 +229,7 @@ class Study:
                 trial.user_attrs.get(FOLDS, []),
                 trial.user_attrs.get(NOTE, ""),
             )
-            for trial in self._counted()
+            for trial in self._ordered_trials()
             if trial.state.is_finished()
         ]
 
@@ -273,7 +273,7 @@ class Study:
         with FileLock(self.folder / "study.final.lock"):
             yield
 
-    def _counted(self) -> list[FrozenTrial]:
+    def _ordered_trials(self) -> list[FrozenTrial]:
         """The trials that were not retired, queued ones among them, in their order."""
         trials = self._study.get_trials(deepcopy=False)
         return sorted(
