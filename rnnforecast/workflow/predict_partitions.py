@@ -44,7 +44,6 @@ from rnnforecast.workflow.predict_partitions_output import (
     publish_parts,
 )
 from rnnforecast.workflow.predict_partitions_record import (
-    RECORDS,
     LatestEnd,
     PartRecord,
     PartSeries,
@@ -56,6 +55,7 @@ from rnnforecast.workflow.predict_partitions_task import (
     forecast_part,
     read_run_and_checksums,
 )
+from rnnforecast.workflow.predict_partitions_unfinished import describe_unfinished, prepare_work
 from rnnforecast.workflow.predict_places import check_apart, check_outside, check_place, is_folder
 from rnnforecast.workflow.predict_previous import read_previous
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest
@@ -132,8 +132,8 @@ def publish_partitions(
         checked=checked_sample(rows),
     )
     work.fingerprint = _fingerprint(parts)
-    _prepare_work(work, resume=resume, listener=listener)
     listener.info(f"{count_of(len(partitions), 'partition')} with {count_of(rows, 'row')}")
+    prepare_work(work, partitions, resume=resume, listener=listener)
     dataset = _Dataset(parts, partitions, engine or InProcessEngine(), listener)
     try:
         ends = [partitions[0].path, partitions[-1].path]
@@ -141,9 +141,10 @@ def publish_partitions(
         dataset.forecast()
         return _publish(dataset, run, out, work, checks, data or run.source, force=force)
     except KeyboardInterrupt as error:
-        raise Stopped(_kept(work), getattr(error, "number", signal.SIGINT)) from None
+        raise Stopped(describe_unfinished(work), getattr(error, "number", signal.SIGINT)) from None
     except RnnForecastError:
-        if text := _kept(work):
+        after = "once the error below is mended, "
+        if text := describe_unfinished(work, after=after):
             listener.info(text)
         raise
 
@@ -298,21 +299,3 @@ def _fingerprint(parts: PartsForecast) -> str:
     share = 1.0 if parts.checked is None else parts.checked.share
     head = [__version__, device.TORCH_VERSION, parts.checksums, options, share]
     return hashlib.sha256(json.dumps(head).encode()).hexdigest()
-
-
-def _prepare_work(work: WorkFolder, *, resume: bool, listener: ProgressListener) -> None:
-    is_other = work.prepare(keep=resume)
-    if is_other and resume:
-        listener.warning("an unfinished forecast of another run or with other options is left out")
-
-
-def _kept(work: WorkFolder) -> str:
-    """What is kept of an unfinished forecast, in words; "" for nothing, which is removed then."""
-    count = sum(1 for _ in (work.folder / RECORDS).glob("*.json"))
-    if not count:
-        work.remove()
-        return ""
-    return (
-        f"{count_of(count, 'finished partition')} kept in {work.folder}: the same command with "
-        "--resume goes on from there"
-    )

@@ -15,11 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rnnforecast.data.io.partitions import list_partitions
 from rnnforecast.errors import DataError, StaleInput, Stopped, UsageError
 from rnnforecast.output.ownership import read_mark
 from rnnforecast.parallel.in_process import InProcessEngine
 from rnnforecast.pipeline.checks import series_ends
 from rnnforecast.pipeline.checks.run_checks import CheckOptions
+from rnnforecast.pipeline.progress import NullListener
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.workflow.predict_forecast import forecast_data
 from rnnforecast.workflow.predict_partitions import PublishedParts, publish_partitions
@@ -55,6 +57,21 @@ def whole(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(autouse=True)
 def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+class Told(NullListener):
+    """Keeps the messages and warnings."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def info(self, text: str) -> None:
+        """Keeps the message."""
+        self.lines.append(text)
+
+    def warning(self, text: str) -> None:
+        """Keeps the warning."""
+        self.lines.append(f"warning: {text}")
 
 
 def write_parts(folder: str, places: Sequence[int], data: pd.DataFrame | None = None) -> Path:
@@ -153,9 +170,11 @@ def test_a_forecast_that_was_ended_goes_on_to_the_same_bytes(
     with pytest.raises(Stopped, match="--resume"):
         published(run, engine=Interrupting())
     assert not Path("out").exists()
-    counting = Counting()
-    published(run, engine=counting, resume=True)
+    counting, told = Counting(), Told()
+    published(run, engine=counting, resume=True, listener=told)
     assert counting.names == ["1.parquet", "2.parquet", "3.parquet"]
+    assert any("1 of 4 partitions taken over from" in line for line in told.lines)
+    assert any(", 3 to go" in line for line in told.lines)
     assert files() == undisturbed
     assert [path.name for path in Path().iterdir() if "partitions" in path.name] == []
     mark = read_mark(Path("out"))
@@ -168,9 +187,31 @@ def test_without_resume_and_with_other_options_nothing_is_taken_over(run: Path) 
     for options in ({}, {"resume": True, "horizon": 3}):
         with pytest.raises(Stopped):
             published(run, engine=Interrupting())
-        counting = Counting()
-        published(run, engine=counting, **options)
+        counting, told = Counting(), Told()
+        published(run, engine=counting, listener=told, **options)
         assert len(counting.names) == 4
+        text = (
+            "an unfinished forecast of another"
+            if "resume" in options
+            else "1 finished partition of an unfinished"
+        )
+        assert any(line.startswith(f"warning: {text}") for line in told.lines)
+
+
+def test_with_nothing_to_go_on_from_a_forecast_starts_from_the_beginning(run: Path) -> None:
+    write_parts("data", [0] * 24)
+    told = Told()
+    published(run, resume=True, listener=told)
+    assert any("starts from the beginning" in line for line in told.lines)
+
+
+def test_a_folder_by_partitions_is_told_about_parquet_files_alone() -> None:
+    Path("data").mkdir()
+    with pytest.raises(DataError, match=r"give files that end in \.parquet$"):
+        list_partitions(["data"])
+    Path("data/README.txt").write_text("about the data")
+    with pytest.raises(DataError, match="move what is no data away"):
+        list_partitions(["data"])
 
 
 def test_a_manifest_counts_and_has_the_hashes(undisturbed: dict[str, bytes]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from urllib.parse import unquote
 
@@ -14,12 +14,14 @@ from rnnforecast.spec.data import check_file_name
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
-def find_paths(item: str) -> dict[Path | None, dict[str, str]]:
+def find_paths(
+    item: str, *, advised: Sequence[str] | None = None
+) -> dict[Path | None, dict[str, str]]:
     """The sorted files of a path, a folder and its subfolders, or a pattern; each with its Hive
     partitions, a dict of column names and values. "-" is standard input, whose path is None.
 
     In folders, names that begin with a dot or an underscore are ignored. Raises DataError if no
-    file is found.
+    file is found, which advises files with the extensions `advised`, of all formats by default.
     """
     if item == "-":
         return {None: {}}
@@ -27,7 +29,7 @@ def find_paths(item: str) -> dict[Path | None, dict[str, str]]:
         raise DataError(Problem("", "the path of the data is empty", "give a file or a folder"))
     check_file_name(item)
     try:
-        found = _find_paths(item, Path(item).expanduser())
+        found = _find_paths(item, Path(item).expanduser(), advised or table_extensions())
     except (OSError, RuntimeError) as error:  # a name that is too long, no permission, no home
         cure = "check the path, and that you may read it"
         reason = getattr(error, "strerror", None) or error
@@ -37,8 +39,8 @@ def find_paths(item: str) -> dict[Path | None, dict[str, str]]:
     return found
 
 
-def _find_paths(item: str, path: Path) -> dict[Path | None, dict[str, str]]:
-    cure = f"give files that end in {', '.join(table_extensions())}"
+def _find_paths(item: str, path: Path, advised: Sequence[str]) -> dict[Path | None, dict[str, str]]:
+    cure = f"give files that end in {', '.join(advised)}"
     if path.is_dir():
         if found := [file for file in _walk_files(path, set()) if _has_table_extension(file)]:
             return {file: partition_values(file, len(path.parts)) for file in found}

@@ -52,15 +52,16 @@ def list_partitions(source: Sequence[str]) -> tuple[Partition, ...]:
             problems.append(Problem(item, "has no partitions that can be read one by one", cure))
             continue
         try:
-            paths += [path for path in find_paths(item) if path is not None]
+            found_paths = find_paths(item, advised=[PARQUET_SUFFIX])
+            paths += [path for path in found_paths if path is not None]
         except DataError as error:
             problems += error.problems
     paths = sorted({path.absolute() for path in paths})
     others = [path for path in paths if not path.name.lower().endswith(PARQUET_SUFFIX)]
     if others:
         count = f", and {len(others) - 1:,} more" if len(others) > 1 else ""
-        found = f"is no Parquet file{count}: cells of text may be read otherwise in each file"
-        cure = "convert the files to Parquet, or leave out --partitions"
+        found = f"is no Parquet file{count}: a dataset by partitions has Parquet files only"
+        cure = "move what is no data away, convert other data to Parquet, or leave out --partitions"
         problems.append(Problem(str(others[0]), found, cure))
     if problems:
         raise DataError(*problems)
