@@ -67,7 +67,7 @@ Workers = Annotated[
         "--workers",
         metavar="N",
         min=1,
-        show_default="the cores of this machine",
+        show_default="the cores that this process may use",
         help="Run at most this many processes at once; the result does not depend on it.",
     ),
 ]

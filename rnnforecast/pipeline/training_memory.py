@@ -37,8 +37,10 @@ def memory_budget(spec: Spec) -> MemoryBudget | None:
         return None
     available = memory_bytes(text) - BASE_BYTES
     if available <= 0:
-        found = f"any training needs {BASE_BYTES / 1e6:,.0f} MB"
-        raise SpecError(Problem(f"{KEY}: {text}", found, "set it to 1GB or more"))
+        least = f"{BASE_BYTES / 1e6:.0f}"
+        found = f"any training needs {least} MB before it has read a row"
+        cure = f"set it to more than {least}MB, such as 1GB"
+        raise SpecError(Problem(f"{KEY}: {text}", found, cure))
     return MemoryBudget(
         text=text,
         available=available,

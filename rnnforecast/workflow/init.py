@@ -14,6 +14,7 @@ from rnnforecast.data.features.checks import known_steps_ahead
 from rnnforecast.data.io.input_files import fetch_urls
 from rnnforecast.data.io.memory_budget import KEY as MEMORY_KEY
 from rnnforecast.data.io.memory_budget import RowLimit
+from rnnforecast.data.io.partitions import has_partitions
 from rnnforecast.data.io.table import Table
 from rnnforecast.data.io.target_columns import CANDIDATE
 from rnnforecast.data.panel.changes import CleaningChanges
@@ -61,6 +62,8 @@ class InitResult:
 
     text: str
     findings: list[str]
+    by_partitions: bool = False
+    """Whether a sample of the series of several Parquet files was looked at."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,9 @@ def init(
     text = f"# {_headline(summary)}\n\n{commented_yaml(sections, _draft_notes(summary))}"
     parse_spec(text, name=str(path))  # an invalid draft fails here, not in `train`
     write_text(path, text)
-    return InitResult(text, _findings(summary))
+    sampled = summary.table.sampled is not None
+    by_partitions = sampled and has_partitions(spec.data.source_paths(path))
+    return InitResult(text, _findings(summary), by_partitions)
 
 
 def _location_from(data: str, folder: Path) -> str:

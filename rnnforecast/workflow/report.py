@@ -17,6 +17,7 @@ from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE, read_run_folder
 from rnnforecast.workflow.predict_output import REPORT_FILE, SUMMARY_FILE
+from rnnforecast.workflow.predict_partitions_output import MANIFEST_FILE
 from rnnforecast.workflow.report_forecast_page import forecast_report_again
 from rnnforecast.workflow.report_run import read_run_and_files
 from rnnforecast.workflow.report_windows_page import backtest_report, run_report
@@ -85,6 +86,10 @@ def _read(folder: FolderSnapshot) -> tuple[str, Run | None, FolderFiles]:
     """The kind of folder, the run in it, and the files that a page is made of."""
     if folder.has(BACKTEST_FILE):
         return "backtest", None, folder.load((BACKTEST_FILE, TABLE_FILE, RESOLVED_SPEC_FILE))
+    if folder.has(SUMMARY_FILE) and folder.has(MANIFEST_FILE):
+        found = "is a forecast by partitions, which has no page"
+        cure = "for a page, forecast some of the files without --partitions"
+        raise UsageError(Problem(str(folder.path), found, cure))
     if folder.has(SUMMARY_FILE):
         return "forecast", None, folder.load((SUMMARY_FILE, "forecast.csv", "totals.csv"))
     if folder.has(RESOLVED_SPEC_FILE):

@@ -125,6 +125,7 @@ def test_the_command_has_the_exit_codes_of_check(write: Write) -> None:
     done = call(app, ["check", str(spec), "--partitions", "--json"])
     assert done.exit_code == 0
     assert json.loads(done.stdout)["totals"]["series"] == 7
+    assert f"next: rnnforecast train {spec}" in done.stderr
     assert call(app, ["check", str(spec), "--partitions", "--strict"]).exit_code == 4
     assert call(app, ["check", str(spec), "--partitions", "--impute-report"]).exit_code == 2
     assert call(app, ["check", str(spec), "--workers", "2"]).exit_code == 2
@@ -133,7 +134,8 @@ def test_the_command_has_the_exit_codes_of_check(write: Write) -> None:
 def test_init_looks_at_a_sample_of_a_large_dataset_and_says_so(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = write(rows(*(f"s{number}" for number in range(60))).assign(price=1.5))
+    names = [f"s{number}" for number in range(60)]
+    spec = write(*(rows(*part).assign(price=1.5) for part in (names[:30], names[30:])))
     monkeypatch.setattr(init_workflow, "MAX_ROWS", 30 * N_ROWS)
     found = init_workflow.init(str(spec.parent / "data"), spec, overwrite=True)
     assert any("of about" in line and "looked at" in line for line in found.findings)
@@ -141,3 +143,4 @@ def test_init_looks_at_a_sample_of_a_large_dataset_and_says_so(
     assert "memory_budget:" in found.text
     assert "takes about 1 GB" in found.text
     assert read_spec(spec).data.series == ("store",)
+    assert found.by_partitions

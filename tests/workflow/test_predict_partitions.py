@@ -25,6 +25,7 @@ from rnnforecast.pipeline.progress import NullListener
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.workflow.predict_forecast import forecast_data
 from rnnforecast.workflow.predict_partitions import PublishedParts, publish_partitions
+from rnnforecast.workflow.report import report
 from tests.pipeline.checks.nights import NIGHT, rows, train_run
 
 NOW = CheckOptions(datetime.fromisoformat(NIGHT).replace(tzinfo=UTC))
@@ -179,6 +180,8 @@ def test_a_forecast_that_was_ended_goes_on_to_the_same_bytes(
     assert [path.name for path in Path().iterdir() if "partitions" in path.name] == []
     mark = read_mark(Path("out"))
     assert mark is not None
+    with pytest.raises(UsageError, match="by partitions, which has no page"):
+        report(Path("out"))
     assert {"manifest.json", "forecast/0.parquet"} <= mark.files
 
 

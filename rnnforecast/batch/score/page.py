@@ -50,8 +50,11 @@ def score_page(result: ScoreResult, found: LedgerScore) -> ForecastReport:
 
 
 def console_lines(result: ScoreResult) -> list[str]:
-    """The result on the console: the headline, and alarms."""
+    """The result on the console: the headline, its size, and alarms."""
     lines = [headline(result).removesuffix(".")]
+    if result.values:
+        size = f"{count_of(result.values, 'value')} of {result.series:,} series"
+        lines.append(f"{size}, in {count_of(result.issues, 'issue')} of the ledger")
     lines += [f"drift: {describe_alarm(each)}" for each in result.alarms if each.is_current]
     if result.calibration is not None:
         state = "new intervals" if result.calibration["changed"] else "intervals unchanged"

@@ -64,8 +64,8 @@ def check(
         bool,
         typer.Option(
             "--partitions",
-            help="Check a folder of Parquet files, each with whole series, file by file, in the"
-            " memory of one file a process; without a report with plots.",
+            help="Check Parquet files (a folder, a pattern or one file), each with whole series,"
+            " file by file, in the memory of one file a process; without a report with plots.",
         ),
     ] = False,
     workers: Workers = None,
@@ -94,6 +94,7 @@ def check(
             )
             _write_result(console, result, json=json, quiet=quiet)
             _raise_problems(spec, result, strict=strict)
+            console.info(f"next: rnnforecast train {spec}")
             return
         refuse_workers("check", workers, engine)
         folder = None if no_report else report or Path("checks") / spec.stem

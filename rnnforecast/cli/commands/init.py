@@ -32,6 +32,8 @@ def init(
 
         resume_gc()
 
-        for line in run_init(data, out, overrides=set_ or [], overwrite=force).findings:
+        result = run_init(data, out, overrides=set_ or [], overwrite=force)
+        for line in result.findings:
             console.info(line)
-        console.info(f"spec written to {out}; next: rnnforecast check {out}")
+        option = " --partitions" if result.by_partitions else ""
+        console.info(f"spec written to {out}; next: rnnforecast check {out}{option}")

@@ -80,9 +80,9 @@ def predict(
         bool,
         typer.Option(
             "--partitions",
-            help="Read the data, a folder of Parquet files with whole series each, file by file, "
-            "and write a file for each into the folder OUT: memory is that of a file for each of "
-            "--workers. Plots and report are not made.",
+            help="Read the data, Parquet files (a folder, a pattern or one file) with whole series "
+            "each, file by file, and write a file for each into the folder OUT: memory is that of "
+            "a file for each of --workers. Plots and report are not made.",
         ),
     ] = False,
     resume: Annotated[

@@ -68,8 +68,8 @@ def score(
         bool,
         typer.Option(
             "--partitions",
-            help="The data are Parquet files with whole series each: score them one by one, in "
-            "the memory of one.",
+            help="The data are Parquet files (a folder, a pattern or one file) with whole series "
+            "each: score them one by one, in the memory of one.",
         ),
     ] = False,
     workers: Workers = None,
@@ -87,7 +87,7 @@ def score(
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
         wanted = _check_choices(fail_on or [])
-        _check_partitions(partitions, calibrate, workers, engine)
+        _check_partitions(run, partitions, calibrate, workers, engine)
         first_day = None if since is None else _parse_day(since)
         if ledger == "none":
             raise UsageError(Problem("--ledger", "a score needs a ledger", "name its place"))
@@ -143,12 +143,13 @@ def _check_choices(given: list[str]) -> list[str]:
 
 
 def _check_partitions(
-    partitions: bool, calibrate: bool | None, workers: int | None, engine: str
+    run: Path, partitions: bool, calibrate: bool | None, workers: int | None, engine: str
 ) -> None:
     """UsageError for options that need ``--partitions``, or cannot be with it."""
     if partitions and calibrate:
         found = "intervals are not calibrated by partitions"
-        raise UsageError(Problem("--calibrate", found, "use rnnforecast calibrate on a sample"))
+        cure = f"leave it out, and use one of the files: rnnforecast calibrate {run} --data FILE"
+        raise UsageError(Problem("--calibrate", found, cure))
     if not partitions:
         refuse_workers("score", workers, engine)
 

@@ -156,4 +156,11 @@ def train(
                 check_promoted(promotion)
             return
         loss = f"; it does not beat {trained.baseline_name}" if trained.is_beaten else ""
-        console.info(f"run written to {trained.folder}{loss}; next: rnnforecast predict {folder}")
+        option = ""
+        if trained.sampled_from is not None:
+            from rnnforecast.data.io.partitions import has_partitions
+
+            source = read_spec(spec, set_ or []).data.source_paths(spec)
+            option = " --partitions" if has_partitions(source) else ""
+        command = f"rnnforecast predict {folder}{option}"
+        console.info(f"run written to {trained.folder}{loss}; next: {command}")

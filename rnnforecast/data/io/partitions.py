@@ -74,6 +74,14 @@ def list_partitions(source: Sequence[str]) -> tuple[Partition, ...]:
     return partitions
 
 
+def has_partitions(source: Sequence[str]) -> bool:
+    """Whether data are several Parquet files on this machine."""
+    if any(item == "-" or is_url(item) for item in source):
+        return False
+    names = [path.name.lower() for item in source for path in find_paths(item) if path is not None]
+    return len(names) > 1 and all(name.endswith(PARQUET_SUFFIX) for name in names)
+
+
 def total_rows(partitions: Sequence[Partition]) -> int:
     """Rows of all partitions, as far as they are known."""
     return sum(partition.rows or 0 for partition in partitions)
