@@ -16,7 +16,7 @@ from rnnforecast.data.io.series_hash import hash_keys
 from rnnforecast.data.io.series_sample import SeriesSample
 from rnnforecast.data.profiling.coverage import last_ordinals, panel_ordinals
 from rnnforecast.data.time.format import format_timestamp
-from rnnforecast.errors import DataError, Problem, RunFolderError
+from rnnforecast.errors import DataError, Problem, RunFolderError, UsageError
 from rnnforecast.output.folder_snapshot import FolderSnapshot
 from rnnforecast.parallel.engine import TaskContext
 from rnnforecast.parallel.in_process import IN_PROCESS
@@ -125,6 +125,8 @@ def forecast_part(
         raise
     except DataError as error:
         return PartitionFailure(of_partition(error.problems, task.partition))
+    except UsageError as error:  # such as an origin that no series of the partition reaches
+        raise UsageError(*of_partition(error.problems, task.partition)) from error
     finally:
         pa.default_memory_pool().release_unused()
 

@@ -338,3 +338,11 @@ def test_files_whose_results_would_have_one_name_are_refused(run: Path) -> None:
     Path("data/1.parquet").rename("data/a__b.parquet")
     with pytest.raises(DataError, match="both would be named a__b"):
         published(run)
+
+
+def test_an_origin_that_a_partition_does_not_reach_is_refused_with_its_name(run: Path) -> None:
+    data = table()
+    late = data["unique_id"].isin(LABELS[12:]) & (data["ds"] < "2024-03-20")
+    write_parts("data", [0] * 12 + [1] * 12, data[~late])
+    with pytest.raises(UsageError, match=r"1\.parquet, origin 2024-03-10"):
+        published(run, origin="2024-03-10")
