@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -187,7 +186,7 @@ def _fit(
         series_tested=len(fit_result.evaluation.windows.series),
         series=session.panel.n_series,
         interrupted=fit_result.interrupted,
-        sampled_from=None if sampled is None else sampled.of_series,
+        sampled_from=session.panel.n_series if sampled is None else sampled.of_series,
         example_series=fit_result.evaluation.example_series(session.panel.labels().tolist()),
     )
     if sample := _describe_scored(session, result.series_tested):
@@ -212,8 +211,6 @@ def _load_finished(folder: Path, fingerprint: str) -> TrainResult | None:
     if run.metadata["fingerprint"] != fingerprint or run.metadata["interrupted"]:
         return None
     stored = parse_json(files.read_bytes(METRICS_FILE))
-    if math.isnan(stored["sampled_from"]):  # null is read as NaN
-        stored["sampled_from"] = None
     targets = {name: HoldoutScores(**scores) for name, scores in stored.pop("targets").items()}
     return TrainResult(folder=files.path, targets=targets, **stored)
 

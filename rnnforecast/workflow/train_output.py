@@ -58,9 +58,8 @@ class TrainResult:
     series: int
     interrupted: bool
     """Whether `should_stop` ended the training; the best weights so far were kept."""
-    sampled_from: int | None = None
-    """About as many series as the data have, of which `series` are a sample; None if they are
-    all."""
+    sampled_from: int
+    """Series of the data: more than `series`, and only about as many, if those are a sample."""
     beats_best_baseline: bool = False
     """Whether the model has a lower MASE than the best baseline; sMAPE where no MASE is defined."""
     example_series: dict[str, dict[str, str | float]] = field(default_factory=dict)

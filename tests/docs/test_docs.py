@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
 import typer.main
 from typer.testing import CliRunner
@@ -68,8 +69,14 @@ def _builder() -> ModuleType:
 
 @pytest.fixture
 def workplace(tmp_path: Path, without_pictures: None, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder with a copy of the sample data, as a reader of the pages has it."""
+    """A folder with a copy of the sample data, as a reader of the pages has it, and with the dataset
+    `data/` of two Parquet files."""
     shutil.copytree(DATA, tmp_path / "sample_data")
+    (tmp_path / "data").mkdir()
+    days = pd.date_range("2024-01-01", periods=90)
+    for name in ("000", "001"):
+        sales = {"id": f"shop {name}", "day": days, "sales": 50.0 + days.day_of_week}
+        pd.DataFrame(sales).to_parquet(tmp_path / "data" / f"{name}.parquet", index=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -31,7 +31,7 @@ def test_messages_are_passed_on_and_recorded_with_their_time() -> None:
         {"event": "warning", "text": "few values"},
         {
             "event": "validation", "phase": "fit", "step": 4, "total": 20, "train_loss": 0.5,
-            "validation_loss": 0.25, "validated": True,
+            "validation_loss": 0.25, "validated": True, "task": "", "network": 1, "unit": "steps",
         },
     ]  # fmt: skip
     assert "Zürich" in recorder.to_jsonl()
