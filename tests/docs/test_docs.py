@@ -38,7 +38,10 @@ def _blocks(page: Path, language: str) -> list[str]:
 
 
 def _commands(page: Path) -> Iterator[list[str]]:
-    """The arguments of each `rnnforecast ...` line, without what the shell would do with them."""
+    """The arguments of each `rnnforecast ...` line, without what the shell would do with them.
+
+    Commands that need more machines are in blocks of ``bash``, others in those of ``sh``.
+    """
     for block in _blocks(page, "sh"):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
@@ -69,7 +72,7 @@ def _builder() -> ModuleType:
 
 @pytest.fixture
 def workplace(tmp_path: Path, without_pictures: None, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a copy of the sample data, as a reader of the pages has it, and with the dataset
+    """A folder with a copy of the sample data, as a reader of the pages has it, and with a dataset
     `data/` of two Parquet files."""
     shutil.copytree(DATA, tmp_path / "sample_data")
     (tmp_path / "data").mkdir()
