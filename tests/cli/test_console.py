@@ -53,7 +53,9 @@ def test_scores_that_are_not_defined_are_dashes() -> None:
     ours = dict.fromkeys(METRIC_LABELS, 0.5) | {"coverage_80": 0.825}
     simple = dict.fromkeys(METRIC_LABELS, float("nan")) | {"coverage_80": float("nan")}
     listener.print_scores(
-        TrainResult(Path("run"), ours, simple, "naive", {}, {}, 1, 1, interrupted=False)
+        TrainResult(
+            Path("run"), ours, simple, "naive", {}, {}, 1, 1, interrupted=False, sampled_from=1
+        )
     )
     text = listener.out.file.getvalue()  # type: ignore[attr-defined]
     assert "82.5" in text
@@ -66,7 +68,7 @@ def test_a_run_that_does_not_beat_its_best_baseline_says_so(beats: bool) -> None
     listener.out = Console(file=io.StringIO(), width=120)
     scores = dict.fromkeys(METRIC_LABELS, 0.5)
     result = TrainResult(
-        Path("run"), scores, scores, "DOT", {}, {}, 1, 1, False, beats_best_baseline=beats
+        Path("run"), scores, scores, "DOT", {}, {}, 1, 1, False, 1, beats_best_baseline=beats
     )
     listener.print_scores(result)
     text = listener.out.file.getvalue()  # type: ignore[attr-defined]
