@@ -23,7 +23,7 @@ from rnnforecast.workflow.predict_output import (
     write_to,
 )
 from rnnforecast.workflow.predict_places import check_apart, check_place, has_files
-from rnnforecast.workflow.predict_previous import read_previous
+from rnnforecast.workflow.predict_previous import data_since, read_previous
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 from rnnforecast.workflow.report_run import read_run_and_files
 
@@ -136,7 +136,6 @@ def make_forecast(
         listener=listener,
     )
     now = checks.now
-    is_same = previous is not None and previous.data_sha256 == prediction.data_sha256
     return UnpublishedForecast(
         files,
         run,
@@ -145,5 +144,5 @@ def make_forecast(
         origin,
         extra_tables.totals or (),
         now,
-        min(previous.data_since, now) if previous is not None and is_same else now,
+        data_since(previous, prediction.data_sha256, now),
     )

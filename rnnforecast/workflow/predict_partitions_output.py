@@ -34,6 +34,7 @@ from rnnforecast.workflow.predict_output import SUMMARY_FILE
 from rnnforecast.workflow.predict_partitions_record import LatestEnd, PartRecord, PartSeries
 from rnnforecast.workflow.predict_partitions_task import PartsForecast
 from rnnforecast.workflow.predict_places import absolute_sources
+from rnnforecast.workflow.predict_previous import data_since
 
 MANIFEST_FILE = "manifest.json"
 
@@ -104,8 +105,6 @@ def build_parts_result(
     for record in records:
         digest.update(f"{record.input.path}\0{record.input.sha256}\n".encode("utf-8", "replace"))
     data_sha256 = digest.hexdigest()
-    is_same = previous is not None and previous.data_sha256 == data_sha256
-    since = min(previous.data_since, now) if previous is not None and is_same else now
     return PartsResult(
         out=str(Path(out)),
         partitions=len(records),
@@ -121,7 +120,7 @@ def build_parts_result(
         last_timestamp=max(series, key=lambda each: each.last.ticks).last.text,
         data_end=latest.text,
         data_sha256=data_sha256,
-        data_since=since.isoformat(timespec="seconds"),
+        data_since=data_since(previous, data_sha256, now).isoformat(timespec="seconds"),
         trained_at=run.trained_at.isoformat(),
         trained_until=store_timestamp(run.trained_until),
         written_at=now.isoformat(timespec="seconds"),

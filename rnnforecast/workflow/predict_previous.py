@@ -22,3 +22,10 @@ def read_previous(summary: Path) -> PreviousForecast | None:
     if since.tzinfo is None or not isinstance(data_sha256, str):
         return None
     return PreviousForecast(data_sha256, since)
+
+
+def data_since(previous: PreviousForecast | None, data_sha256: str, now: datetime) -> datetime:
+    """When a forecast was first made from the same data: `now` if the previous one had others."""
+    if previous is None or previous.data_sha256 != data_sha256:
+        return now
+    return min(previous.data_since, now)
