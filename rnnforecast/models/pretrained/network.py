@@ -1,0 +1,76 @@
+"""The pretrained network: an LSTM over patches of the context and masked patches of the horizon.
+
+    patches [B, G + J, X] → embed → LSTM layers → quantiles of the J patches [B, J * P, Q]
+
+All steps are forecast in one pass. The quantiles of a step are its median and sums of positive
+distances from it, so they cannot cross.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
+from rnnforecast.models.pretrained.context import (
+    PATCH_FEATURES,
+    PATCH_LENGTH,
+    Context,
+    patch_features,
+)
+
+LEVELS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99)
+MEDIAN_INDEX = LEVELS.index(0.5)
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of the network."""
+
+    hidden_size: int = 128
+    n_layers: int = 3
+    backbone: str = "lstm"
+
+
+class PretrainedNetwork(nn.Module):
+    """Maps a context to quantiles of normalized values."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        hidden = config.hidden_size
+        self.embedding = nn.Sequential(
+            nn.Linear(PATCH_FEATURES, 2 * hidden), nn.SiLU(), nn.Linear(2 * hidden, hidden)
+        )
+        self.embedding_skip = nn.Linear(PATCH_FEATURES, hidden)
+        self.backbone = RecurrentStack(
+            BackboneConfig(config.backbone, config.n_layers, residual=True, layer_norm=True), hidden
+        )
+        self.output_hidden = nn.Linear(hidden, 2 * hidden)
+        self.output = nn.Linear(2 * hidden, PATCH_LENGTH * len(LEVELS))
+        self.output_skip = nn.Linear(PATCH_FEATURES, PATCH_LENGTH * len(LEVELS))
+        nn.init.zeros_(self.output_skip.weight)
+
+    def forward(self, context: Context, horizon_patches: int) -> Tensor:
+        """Quantiles `[B, J * P, Q]` of normalized values at `LEVELS`."""
+        features = patch_features(context, horizon_patches)
+        x = self.embedding(features) + self.embedding_skip(features)
+        ahead = self.backbone(x)[0][:, -horizon_patches:]
+        raw = self.output(functional.silu(self.output_hidden(ahead)))
+        raw = raw + self.output_skip(features[:, -horizon_patches:])
+        raw = raw.view(len(raw), horizon_patches * PATCH_LENGTH, len(LEVELS))
+        median = raw[..., MEDIAN_INDEX : MEDIAN_INDEX + 1]
+        below = functional.softplus(raw[..., :MEDIAN_INDEX].flip(-1) - 2).cumsum(-1).flip(-1)
+        above = functional.softplus(raw[..., MEDIAN_INDEX + 1 :] - 2).cumsum(-1)
+        return torch.cat([median - below, median, median + above], -1)
+
+
+def quantile_loss(quantiles: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """Mean pinball loss of `quantiles [B, H, Q]` for `truth [B, H]`, weighted by `weight [B, H]`."""
+    levels = torch.tensor(LEVELS, dtype=truth.dtype, device=truth.device)
+    error = truth[..., None] - quantiles
+    loss = torch.maximum(levels * error, (levels - 1) * error).mean(-1)
+    return 2 * (loss * weight).sum() / weight.sum().clamp_min(1e-6)

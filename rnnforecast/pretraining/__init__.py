@@ -1,0 +1,1 @@
+"""Pretraining of a recurrent network on synthetic series."""

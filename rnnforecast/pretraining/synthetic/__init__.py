@@ -1,0 +1,1 @@
+"""Generators of synthetic series, many at a time."""

@@ -1,0 +1,89 @@
+"""Changes that make synthetic series more like recorded ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rnnforecast.pretraining.synthetic.gaussian_process import smooth_processes, standardize
+from rnnforecast.pretraining.synthetic.random import Random
+
+
+def mix(random: Random, x: Tensor) -> Tensor:
+    """A quarter of the series is a weighted mean with another one of the batch."""
+    count = len(x)
+    weight = torch.where(random.chance(0.25, count, 1), random.uniform(0.1, 0.9, count, 1), 1.0)
+    return weight * x + (1 - weight) * x[random.permutation(count)]
+
+
+def flip(random: Random, x: Tensor) -> Tensor:
+    """Some are reversed in time, some in sign."""
+    count = len(x)
+    x = torch.where(random.chance(0.1, count, 1), x.flip(1), x)
+    return torch.where(random.chance(0.25, count, 1), -x, x)
+
+
+def modulate(random: Random, x: Tensor) -> Tensor:
+    """Some have an amplitude that changes slowly."""
+    count, steps = x.shape
+    size = smooth_processes(random, count, steps, 0.1, 1.0) * random.uniform(0.1, 0.6, count, 1)
+    return torch.where(random.chance(0.1, count, 1), x * torch.exp(size), x)
+
+
+def place(random: Random, x: Tensor) -> Tensor:
+    """Standardized series become positive by an exponential function or an offset, or stay."""
+    count = len(x)
+    growth = random.log_uniform(0.03, 1.2, count, 1)
+    exponential = torch.exp((growth * x).clamp(-12, 12))
+    spread = x.std(1, keepdim=True) + 1e-6
+    offset = x + spread * random.log_uniform(2.0, 50.0, count, 1)
+    kind = random.choice((0.4, 0.45, 0.15), count)
+    return torch.stack([exponential, offset, x])[kind, torch.arange(count)]
+
+
+def count_values(random: Random, x: Tensor) -> Tensor:
+    """Some become counts around their values, of which some are often zero."""
+    count, steps = x.shape
+    rate = torch.exp((standardize(x) * random.uniform(0.1, 1.0, count, 1)).clamp(-6, 4))
+    rate = rate * random.log_uniform(0.1, 50.0, count, 1)
+    spread = torch.where(
+        random.chance(0.5, count, 1), torch.exp(0.5 * random.normal(count, steps)), 1.0
+    )
+    counts = torch.poisson((rate * spread).clamp_max(1e4), generator=random.generator)
+    demand = random.chance(1.0, count, steps) & (
+        random.uniform(0, 1, count, steps) < random.uniform(0.05, 0.9, count, 1)
+    )
+    intermittent = torch.where(demand, counts + 1, 0.0)
+    kind = random.choice((0.93, 0.045, 0.025), count)
+    return torch.stack([x, counts, intermittent])[kind, torch.arange(count)]
+
+
+def censor(random: Random, x: Tensor) -> Tensor:
+    """Some are limited from above or below, some rounded."""
+    count = len(x)
+    low, high = x.amin(1, keepdim=True), x.amax(1, keepdim=True)
+    middle = low + (high - low) * random.uniform(0.4, 0.95, count, 1)
+    floor = low + (high - low) * random.uniform(0.05, 0.5, count, 1)
+    unit = x.std(1, keepdim=True).clamp_min(1e-6) * random.log_uniform(0.02, 0.8, count, 1)
+    kind = random.choice((0.88, 0.03, 0.04, 0.05), count)
+    rounded = (x / unit).round() * unit
+    return torch.stack([x, x.minimum(middle), x.maximum(floor), rounded])[kind, torch.arange(count)]
+
+
+def add_outliers(random: Random, x: Tensor) -> Tensor:
+    """Some have a few values far away."""
+    count, steps = x.shape
+    far = random.student_t(2, count, steps) * 3 * x.std(1, keepdim=True)
+    where = random.chance(0.006, count, steps) & random.chance(0.15, count, 1)
+    return torch.where(where, x + far, x)
+
+
+def observe(random: Random, count: int, steps: int) -> Tensor:
+    """Which of the steps are observed `[count, steps]`: some series lack single values or blocks."""
+    share = torch.where(random.chance(0.1, count, 1), random.uniform(0, 0.4, count, 1), 0.0)
+    lost = random.uniform(0, 1, count, steps) < share
+    start = (random.uniform(0, 0.9, count, 1) * steps).long()
+    length = (random.uniform(0, 0.25, count, 1) * steps).long()
+    step = torch.arange(steps, device=random.device)
+    block = (step >= start) & (step < start + length) & random.chance(0.08, count, 1)
+    return ~(lost | block)

@@ -1,0 +1,173 @@
+"""Families of synthetic series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rnnforecast.pretraining.synthetic.gaussian_process import (
+    autoregressive_noise,
+    colored_noise,
+    sample_processes,
+    smooth_processes,
+    standardize,
+)
+from rnnforecast.pretraining.synthetic.random import Random
+from rnnforecast.pretraining.synthetic.seasonality import (
+    evolving_pattern,
+    seasonal_pattern,
+    seasonal_walk,
+)
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Seasons of B series."""
+
+    number: Tensor
+    """`[B]` index into `pairs`."""
+    pairs: list[tuple[int, int]]
+
+    @property
+    def seasons(self) -> Tensor:
+        """`[B, 2]` steps, 1 for none."""
+        return torch.tensor(self.pairs, device=self.number.device)[self.number]
+
+
+def structural(random: Random, calendar: Calendar, steps: int) -> Tensor:
+    """Trend, two seasons and noise, added or multiplied; `[B, steps]`."""
+    count, seasons = len(calendar.number), calendar.seasons
+    start = random.integers(0, 2000, count)
+    trend = _trend(random, count, steps) * random.log_uniform(0.03, 3.0, count, 1)
+    first = evolving_pattern(random, seasonal_pattern(random, seasons[:, 0], steps, start))
+    second = evolving_pattern(random, seasonal_pattern(random, seasons[:, 1], steps, start))
+    amplitude = random.log_uniform(0.1, 3.0, count, 1)
+    other = amplitude * random.log_uniform(0.05, 2.0, count, 1)
+    within = torch.where(random.chance(0.4, count, 1), 1 + 0.4 * second, 1.0)  # day within week
+    noise = _noise(random, count, steps) * random.log_uniform(0.01, 1.5, count, 1)
+    loud = torch.where(random.chance(0.25, count, 1), torch.exp(0.5 * first), 1.0)
+    season = amplitude * first * within + other * second
+    return trend + season + noise * loud
+
+
+def exponential_smoothing(random: Random, calendar: Calendar, steps: int) -> Tensor:
+    """Random walks of level, slope and seasonal pattern, with noise; `[B, steps]`."""
+    count = len(calendar.number)
+    unit = 1 / steps**0.5
+    level = random.normal(count, steps).cumsum(1) * unit * random.log_uniform(0.05, 3.0, count, 1)
+    slope = random.normal(count, steps).cumsum(1).cumsum(1) * unit**3
+    slope = slope * random.log_uniform(0.02, 2.0, count, 1)
+    drift = torch.linspace(0, 1, steps, device=random.device) * random.normal(count, 1) * 2
+    drift = torch.where(random.chance(0.6, count, 1), drift, 0.0)
+    season = standardize(seasonal_walk(random, calendar.number, calendar.pairs, steps))
+    season = season * random.log_uniform(0.05, 2.0, count, 1) * (calendar.seasons[:, :1] > 1)
+    noise = random.normal(count, steps) * random.log_uniform(0.02, 1.0, count, 1)
+    return level + slope * random.chance(0.5, count, 1) + drift + season + noise
+
+
+def regimes(random: Random, calendar: Calendar, steps: int) -> Tensor:
+    """Mean-reverting processes whose mean and size switch between two or three regimes."""
+    count = len(calendar.number)
+    switches = random.uniform(0, 1, count, steps) < random.log_uniform(1.0, 20.0, count, 1) / steps
+    number = switches.cumsum(1) % random.integers(2, 4, count, 1)
+    means = (random.normal(count, 3) * 1.5).gather(1, number)
+    sizes = random.log_uniform(0.1, 1.0, count, 3).gather(1, number)
+    phi = 1 - random.log_uniform(0.005, 0.8, count, 1)
+    noise = standardize(autoregressive_noise(random, phi, steps))
+    season = seasonal_pattern(random, calendar.seasons[:, 0], steps, random.integers(0, 999, count))
+    return (
+        means
+        + sizes * noise
+        + season * random.chance(0.5, count, 1) * random.uniform(0.2, 1.5, count, 1)
+    )
+
+
+def events(random: Random, calendar: Calendar, steps: int) -> Tensor:
+    """Steps, saw-teeth and spikes, periodic or at random times, with noise."""
+    count = len(calendar.number)
+    t = torch.arange(steps, device=random.device)[None]
+    season = torch.where(
+        calendar.seasons[:, :1] > 1, calendar.seasons[:, :1], random.integers(5, 60, count, 1)
+    )
+    phase = ((t + random.integers(0, 999, count, 1)) % season) / season
+    saw = torch.where(random.chance(0.5, count, 1), phase, 1 - phase)
+    width = random.uniform(0.02, 0.5, count, 1).maximum(1.01 / season)
+    spike = (phase < width).to(phase.dtype)
+    jumps = random.uniform(0, 1, count, steps) < random.log_uniform(1.0, 30.0, count, 1) / steps
+    stairs = standardize((jumps * random.normal(count, steps)).cumsum(1))
+    kind = random.choice((0.3, 0.4, 0.3), count)
+    chosen = torch.stack([saw, spike, stairs])[kind, torch.arange(count)]
+    noise = _noise(random, count, steps) * random.log_uniform(0.01, 0.5, count, 1)
+    size = evolving_pattern(random, standardize(chosen))
+    return size + noise + 0.5 * _trend(random, count, steps) * random.chance(0.4, count, 1)
+
+
+def walks(random: Random, calendar: Calendar, steps: int) -> Tensor:
+    """Random walks with normal or heavy-tailed steps of changing size, and drift."""
+    count = len(calendar.number)
+    normal, heavy = random.normal(count, steps), random.student_t(3, count, steps)
+    change = torch.where(random.chance(0.5, count, 1), normal, heavy)
+    volatility = smooth_processes(random, count, steps, 0.05, 0.5) * random.uniform(0, 1, count, 1)
+    change = change * torch.exp(volatility) + random.normal(count, 1) * 2 / steps**0.5
+    return standardize(change.cumsum(1)) + random.normal(count, steps) * random.log_uniform(
+        0.003, 0.3, count, 1
+    )
+
+
+def processes(random: Random, calendar: Calendar, steps: int) -> Tensor:
+    """Gaussian processes."""
+    return sample_processes(random, len(calendar.number), steps)
+
+
+def mixtures(random: Random, calendar: Calendar, steps: int) -> Tensor:
+    """Series caused by two others, with lags and a nonlinear function, and noise of their own."""
+    count = len(calendar.number)
+    lag = int(random.integers(1, max(steps // 8, 2), 1))
+    first = standardize(structural(random, calendar, steps + lag))
+    second = sample_processes(random, count, steps + lag)
+    cause = first[:, lag:] + random.normal(count, 1) * first[:, :-lag]
+    other = second[:, :-lag] * random.normal(count, 1) + second[:, lag:] * random.normal(count, 1)
+    kind = random.integers(0, 4, count)
+    curves = torch.stack([other, torch.tanh(other), other.relu(), other * torch.sigmoid(cause)])
+    noise = _noise(random, count, steps) * random.log_uniform(0.01, 0.6, count, 1)
+    return standardize(cause + curves[kind, torch.arange(count)]) + noise
+
+
+FAMILIES = (
+    (structural, 0.36),
+    (exponential_smoothing, 0.22),
+    (processes, 0.14),
+    (regimes, 0.07),
+    (events, 0.07),
+    (walks, 0.07),
+    (mixtures, 0.07),
+)
+"""Families, and the share of each in a batch."""
+
+
+def _trend(random: Random, count: int, steps: int) -> Tensor:
+    """Lines, broken lines, saturating and smooth curves of size about 1; `[count, steps]`."""
+    t = torch.linspace(0, 1, steps, device=random.device)[None]
+    slope = random.normal(count, 1)
+    broken = slope * t
+    for _ in range(2):
+        change = random.normal(count, 1) * random.chance(0.6, count, 1)
+        broken = broken + change * (t - random.uniform(0, 1, count, 1)).relu()
+    rate = random.log_uniform(0.5, 10, count, 1)
+    saturating = slope * (1 - torch.exp(-rate * t))
+    smooth = smooth_processes(random, count, steps, 0.1, 1.0)
+    kind = random.choice((0.3, 0.25, 0.15, 0.3), count)
+    return torch.stack([slope * t, broken, saturating, smooth])[kind, torch.arange(count)]
+
+
+def _noise(random: Random, count: int, steps: int) -> Tensor:
+    """White, colored, autoregressive and heavy-tailed noise of size 1; `[count, steps]`."""
+    white = random.normal(count, steps)
+    colored = colored_noise(random, random.uniform(0, 1.8, count, 1), steps)
+    phi = random.uniform(-0.5, 0.95, count, 1)
+    autoregressive = standardize(autoregressive_noise(random, phi, steps))
+    heavy = standardize(random.student_t(3, count, steps))
+    kind = random.choice((0.45, 0.2, 0.25, 0.1), count)
+    return torch.stack([white, colored, autoregressive, heavy])[kind, torch.arange(count)]
