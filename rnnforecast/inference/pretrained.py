@@ -34,7 +34,8 @@ def load_network(file: Path) -> PretrainedNetwork:
     """The network stored in a file of weights."""
     with safe_open(file, "pt") as stored:
         net = PretrainedNetwork(NetworkConfig(**json.loads(stored.metadata()["config"])))
-        net.load_state_dict({name: stored.get_tensor(name).float() for name in stored})
+        names = stored.keys()
+        net.load_state_dict({name: stored.get_tensor(name).float() for name in names})
     return net.eval()
 
 
