@@ -16,7 +16,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,25 +162,35 @@ class Row:
         return scores["mase"] / naive, scores["wql"] / configuration.naive_wql
 
 
-def format_results(rows: Sequence[Row], presets: Sequence[str]) -> str:
-    """Markdown tables of the configurations and of the geometric means."""
+def geometric_means(rows: Sequence[Row], method: str) -> tuple[float, float]:
+    """Relative MASE and WQL over the configurations."""
+    mase_ratio, wql_ratio = np.exp(np.mean(np.log([row.relative(method) for row in rows]), axis=0))
+    return float(mase_ratio), float(wql_ratio)
+
+
+def format_results(rows: Sequence[Row], methods: Mapping[str, str]) -> str:
+    """Markdown tables of the configurations and of the geometric means.
+
+    Args:
+        methods: the heading of each method in `Row.scores`.
+    """
     heads = ["configuration", "seasonal naive: MASE", "as published"]
-    for preset in presets:
-        heads += [f"`{preset}`: MASE", "relative", "WQL", "relative", "in 80 % band", "train, s"]
+    for method, title in methods.items():
+        heads += [f"{title}: MASE", "relative", "WQL", "relative", "in 80 % band"]
+        heads += ["train, s"] if "train_s" in rows[0].scores[method] else []
     lines = ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * (len(heads) - 1)]
     for row in rows:
         configuration = row.configuration
         cells = [configuration.name, f"{row.own_mase:.4f}", f"{configuration.naive_mase:.4f}"]
-        for preset in presets:
-            scores, (mase_ratio, wql_ratio) = row.scores[preset], row.relative(preset)
+        for method in methods:
+            scores, (mase_ratio, wql_ratio) = row.scores[method], row.relative(method)
             cells += [f"{scores['mase']:.3f}", f"{mase_ratio:.3f}", f"{scores['wql']:.4f}"]
-            cells += [f"{wql_ratio:.3f}", f"{scores['cover_80']:.1f}", f"{scores['train_s']:.0f}"]
+            cells += [f"{wql_ratio:.3f}", f"{scores['cover_80']:.1f}"]
+            cells += [f"{scores['train_s']:.0f}"] if "train_s" in scores else []
         lines.append("| " + " | ".join(cells) + " |")
     means = {
-        f"**rnnforecast, `{preset}`**": tuple(
-            np.exp(np.mean(np.log([row.relative(preset) for row in rows]), axis=0))
-        )
-        for preset in presets
+        f"**rnnforecast, {title}**": geometric_means(rows, method)
+        for method, title in methods.items()
     }
     published = PUBLISHED if len(rows) == len(CONFIGURATIONS) else {}
     ranked = sorted({**published, **means}.items(), key=lambda entry: entry[1][0])
@@ -230,14 +240,19 @@ def main() -> None:
         rows.append(row)
         if arguments.out:
             arguments.out.write_text(page(arguments, rows), encoding="utf-8")
-    print(format_results(rows, arguments.presets))
+    print(format_results(rows, preset_titles(arguments.presets)))
+
+
+def preset_titles(presets: Sequence[str]) -> dict[str, str]:
+    """The heading of each preset."""
+    return {preset: f"`{preset}`" for preset in presets}
 
 
 def page(arguments: argparse.Namespace, rows: Sequence[Row]) -> str:
     """The content of the result file: machine, command and tables."""
     words = [f"python benchmarks/gift.py DATA --seeds {arguments.seeds}"]
     words += ["--presets", *arguments.presets, *(f"--set {change}" for change in arguments.set)]
-    tables = format_results(rows, arguments.presets)
+    tables = format_results(rows, preset_titles(arguments.presets))
     return f"# GIFT-Eval, eight configurations\n\n{describe()}\n\n`{' '.join(words)}`\n\n{tables}\n"
 
 

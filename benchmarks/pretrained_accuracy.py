@@ -1,0 +1,146 @@
+"""Parts of `pretrained.py` that train nothing: GIFT-Eval, and series that are each alone."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from alone_sets import Sample
+from gift import LEVELS as GIFT_LEVELS
+from gift import (
+    NAMES,
+    Row,
+    WindowScores,
+    add_window,
+    check_seasonal_naive,
+    format_results,
+    geometric_means,
+    seasonal_naive_mase,
+    split_windows,
+)
+from gift_sets import CONFIGURATIONS, Configuration
+from measures import LEVELS, headings, score
+from pretrained_gate import MASE, OWA_ALONE, WQL, GateRow, Part, at_most, bands_row, not_measured
+from pretrained_members import MemberForecasts, members_alone, members_of_panel
+from score_tables import Scores, format_row, table_head
+
+from rnnforecast.types import Floats
+
+STATISTICAL, PRETRAINED, MIXTURE = "statistical", "pretrained", "mixture"
+COLUMNS = headings("owa", "smape", "mase", "wql", "cover_80", "cover_95")
+
+
+def gift(data: Path, names: Sequence[str], weight: float) -> Part:
+    """Both members and their mixture on configurations of GIFT-Eval."""
+    part = Part("GIFT-Eval, without training")
+    name, chosen = "GIFT-Eval", [one for one in CONFIGURATIONS if one.name in names]
+    try:
+        rows = [_gift_row(one, data, weight) for one in chosen]
+    except FileNotFoundError as error:
+        part.rows = [not_measured(name, f"there is no {error.filename}")]
+        return part
+    titles = {
+        STATISTICAL: "statistical combination",
+        PRETRAINED: "pretrained network",
+        MIXTURE: f"mixture, {weight:.0%} pretrained network",
+    }
+    part.text = format_results(rows, titles) if rows else ""
+    if len(rows) < len(CONFIGURATIONS):
+        part.rows = [not_measured(name, f"{len(rows)} of {len(CONFIGURATIONS)} configurations")]
+        return part
+    for method in (PRETRAINED, MIXTURE):
+        ratios = geometric_means(rows, method)
+        for measure, ratio, bound in zip(("MASE", "WQL"), ratios, (MASE, WQL), strict=True):
+            label = f"{name}, {measure} / seasonal naive: {titles[method]}"
+            part.rows.append(at_most(label, ratio, bound))
+    return part
+
+
+def _gift_row(configuration: Configuration, data: Path, weight: float) -> Row:
+    """The scores of a configuration."""
+    table = configuration.load(data)
+    row = Row(configuration, seasonal_naive_mase(configuration, table), {})
+    check_seasonal_naive(configuration, row.own_mase)
+    methods = (STATISTICAL, PRETRAINED, MIXTURE)
+    scores = {method: WindowScores(configuration.season) for method in methods}
+    started = time.perf_counter()
+    for window in split_windows(configuration, table):
+        members = members_of_panel(
+            window.history,
+            horizon=configuration.horizon,
+            levels=GIFT_LEVELS,
+            wide=configuration.wide,
+        )
+        steps = window.actual.sort_values(["unique_id", "ds"])[["unique_id"]]
+        found = (members.statistical, members.pretrained, members.mixture(weight))
+        for method, quantiles in zip(methods, found, strict=True):
+            flat = pd.DataFrame(quantiles.reshape(len(steps), -1), steps.index, NAMES)
+            add_window(scores[method], window, steps.join(flat))
+    print(f"{time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)
+    row.scores = {method: one.result() for method, one in scores.items()}
+    return row
+
+
+def alone(samples: dict[str, Sample], gated: Sequence[str], weights: Sequence[float]) -> Part:
+    """The statistical combination with shares of the pretrained network, on series alone.
+
+    Args:
+        gated: sets whose rows are of the gate, with the first weight.
+        weights: of the pretrained network.
+    """
+    part = Part("Series alone: statistical combination with the pretrained network")
+    lines = [table_head(["each series alone", "pretrained, %", "n"], COLUMNS)]
+    for name, sample in samples.items():
+        members = members_alone(sample.train, sample.benchmark, LEVELS)
+        scores = {weight: _alone_scores(sample, members, weight) for weight in {0.0, *weights}}
+        size = sample.train["unique_id"].nunique()
+        lines += [
+            format_row(f"{size} of {name}", f"{100 * weight:g}", [found], COLUMNS)
+            for weight, found in sorted(scores.items())
+        ]
+        print(lines[-1], file=sys.stderr, flush=True)
+        if name in gated:
+            title = f"{size} of {name}, each alone, statistical combination"
+            part.rows += compare(title, scores[0.0], scores[weights[0]], OWA_ALONE)
+    part.text = "\n".join(lines)
+    if not part.rows:
+        part.rows = [not_measured(part.title, f"none of {', '.join(gated)} was chosen")]
+    return part
+
+
+def compare(name: str, without: Scores, found: Scores, bound: float) -> list[GateRow]:
+    """The rows of accuracy and bands with the network, beside those without it."""
+    return [
+        at_most(f"{name}: OWA with / without", found["owa"] / without["owa"], bound),
+        bands_row(f"{name}: shares in the bands", without, found),
+    ]
+
+
+def _alone_scores(sample: Sample, members: MemberForecasts, weight: float) -> Scores:
+    quantiles: Floats = members.mixture(weight)
+    table = sample.test.sort_values(["unique_id", "ds"])[["unique_id", "ds"]]
+    table[[f"q{level:g}" for level in LEVELS]] = quantiles.reshape(-1, len(LEVELS))
+    table["yhat"] = table["q0.5"]
+    return score(sample.train, sample.test, table, sample.benchmark.season)
+
+
+def one_horizon_earlier(sample: Sample) -> Sample:
+    """The sample with the last horizon of its training part as the test part.
+
+    Series of which too few values would be left, for a season and the scale of MASE, are left out.
+    """
+    horizon, season = sample.benchmark.horizon, sample.benchmark.season
+    by_series = sample.train.groupby("unique_id")
+    remaining = by_series.cumcount(ascending=False)
+    size = by_series["y"].transform("size")
+    train = sample.train[(remaining >= horizon) & (size >= horizon + max(season + 2, 6))]
+    change = train["y"].groupby(train["unique_id"]).diff(season).abs()
+    scale = change.groupby(train["unique_id"]).transform("max")
+    train = train[scale > 0]
+    chosen = sample.train["unique_id"].isin(np.unique(train["unique_id"]))
+    return replace(sample, train=train, test=sample.train[(remaining < horizon) & chosen])

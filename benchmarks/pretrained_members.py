@@ -1,0 +1,100 @@
+"""Forecasts of the pretrained network, of the statistical combination, and their mixtures.
+
+Seasons are those that a run chooses for a file of the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from classics import histories_of
+from competition import Benchmark
+
+from rnnforecast.data.panel.panel import Panel
+from rnnforecast.data.time.frequency_inference import infer_frequency
+from rnnforecast.inference.pretrained import MAX_CONTEXT, pretrained_quantiles
+from rnnforecast.pipeline.auto_season import choose_season, statistical_seasons
+from rnnforecast.statistical import combination
+from rnnforecast.types import Floats
+
+
+@dataclass(frozen=True)
+class MemberForecasts:
+    """Quantiles `[M, H, Q]` of both members for M series, in the order of their names."""
+
+    statistical: Floats
+    pretrained: Floats
+
+    def mixture(self, weight: float) -> Floats:
+        """The weighted mean of the quantiles, with the pretrained network's weight."""
+        return np.asarray((1 - weight) * self.statistical + weight * self.pretrained)
+
+
+def members_of_panel(
+    table: pd.DataFrame, *, horizon: int, levels: Sequence[float], wide: bool = False
+) -> MemberForecasts:
+    """Forecasts of all series of a table unique_id, ds, y that is one file.
+
+    Args:
+        wide: whether the file has one column a series.
+    """
+    return _forecast(table, seasons_of(table, horizon, wide=wide), horizon, levels)
+
+
+def members_alone(
+    table: pd.DataFrame, benchmark: Benchmark, levels: Sequence[float]
+) -> MemberForecasts:
+    """Forecasts of the series of a table unique_id, ds, y, of which each is a file of its own."""
+    horizon, by_seasons = benchmark.horizon, dict[tuple[int, ...], list[int]]()
+    names, series = np.unique(table["unique_id"], return_inverse=True)
+    for number, (_, part) in enumerate(table.groupby("unique_id", sort=True)):
+        by_seasons.setdefault(seasons_of(part, horizon), []).append(number)
+    shape = (len(names), horizon, len(levels))
+    found = MemberForecasts(np.empty(shape), np.empty(shape))
+    for seasons, chosen in by_seasons.items():
+        part = _forecast(table[np.isin(series, chosen)], seasons, horizon, levels)
+        found.statistical[chosen], found.pretrained[chosen] = part.statistical, part.pretrained
+    return found
+
+
+def seasons_of(table: pd.DataFrame, horizon: int, *, wide: bool = False) -> tuple[int, ...]:
+    """The seasons in steps that a run chooses for a file with these rows; () for none."""
+    ordered = table.sort_values(["unique_id", "ds"])
+    time = ordered["ds"].to_numpy("datetime64[us]")
+    names, series = np.unique(ordered["unique_id"], return_inverse=True)
+    values = ordered["y"].to_numpy(float)[:, None]
+    frequency = infer_frequency(series, time).frequency
+    if wide:
+        values = values.reshape(len(names), -1).T  # [N, C]
+        names, series = names[:1], series[: len(values)]
+    count = len(names)
+    panel = Panel(
+        keys=pd.DataFrame({"unique_id": names}),
+        offsets=np.concatenate([[0], np.cumsum(np.bincount(series, minlength=count))]),
+        start=np.zeros(count, dtype=np.int64),
+        phase=np.zeros(count, dtype=np.int64),
+        frequency=frequency,
+        utc_offset="",
+        target_names=tuple(f"y{column}" for column in range(values.shape[1])),
+        targets=values,
+        observed_mask=~np.isnan(values),
+    )
+    season, _ = choose_season(panel, horizon)
+    return statistical_seasons(frequency, season)
+
+
+def _forecast(
+    table: pd.DataFrame, seasons: tuple[int, ...], horizon: int, levels: Sequence[float]
+) -> MemberForecasts:
+    statistical = seasons or (1,)
+    longest = combination.longest_history(statistical[0], horizon)
+    histories = histories_of(table, max(longest, MAX_CONTEXT))
+    return MemberForecasts(
+        combination.forecast(
+            histories.last(longest), seasons=statistical, horizon=horizon, levels=levels
+        ),
+        pretrained_quantiles(histories, seasons=seasons, horizon=horizon, levels=levels),
+    )
