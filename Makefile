@@ -8,10 +8,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test ray faults check docs bench bench-alone bench-classics \
-  bench-gift bench-speed bench-data bench-memory bench-peers gpu fuzz mutants clean
+  bench-gift bench-pretrained bench-speed bench-data bench-memory bench-peers gpu fuzz mutants clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.ready-test ## train and forecast bundled real data, in about a minute
 	$(BIN)/rnnforecast demo
@@ -53,6 +53,10 @@ bench-classics: $(VENV)/.ready-dev ## statistical methods on panels: make bench-
 bench-gift: $(VENV)/.ready-dev ## eight configurations of GIFT-Eval: make bench-gift DATA=folder
 	$(BIN)/python benchmarks/gift.py \
 	  $(or $(DATA),$(error name the folder: make bench-gift DATA=folder)) $(ARGS)
+
+bench-pretrained: $(VENV)/.ready-dev ## the gate of the pretrained network: make bench-pretrained DATA=folder
+	$(BIN)/python benchmarks/pretrained.py \
+	  $(or $(DATA),$(error name the folder: make bench-pretrained DATA=folder)) $(ARGS)
 
 bench-speed: $(VENV)/.ready-dev ## what the training loop and the start of a command cost
 	$(BIN)/python benchmarks/speed.py
