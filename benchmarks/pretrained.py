@@ -106,7 +106,9 @@ def _samples(arguments: argparse.Namespace) -> dict[str, Sample]:
 def page(arguments: argparse.Namespace, parts: list[Part]) -> str:
     """The content of the result file: machine, command, the gate and all tables."""
     paths = {str(arguments.data): "DATA", str(arguments.curve): "FOLDER"}
-    paths |= {str(file): file.name for file in (arguments.out, arguments.cache) if file}
+    paths |= {
+        str(file): file.name for file in (arguments.out, arguments.cache, arguments.plot) if file
+    }
     words = " ".join(paths.get(word, word) for word in sys.argv[1:])
     sections = [f"## {part.title}\n\n{part.text}" for part in parts if part.text]
     gate = format_gate(row for part in parts for row in part.rows)

@@ -24,7 +24,7 @@ from gift import (
     split_windows,
 )
 from gift_sets import CONFIGURATIONS, Configuration
-from measures import LEVELS, headings, score
+from measures import HEADINGS, LEVELS, headings, score
 from pretrained_gate import MASE, OWA_ALONE, WQL, GateRow, Part, at_most, bands_row, not_measured
 from pretrained_members import MemberForecasts, members_alone, members_of_panel
 from score_tables import Scores, format_row, table_head
@@ -95,6 +95,7 @@ def alone(samples: dict[str, Sample], gated: Sequence[str], weights: Sequence[fl
     """
     part = Part("Series alone: statistical combination with the pretrained network")
     lines = [table_head(["each series alone", "pretrained, %", "n"], COLUMNS)]
+    ratios: dict[str, dict[float, Scores]] = {}
     for name, sample in samples.items():
         members = members_alone(sample.train, sample.benchmark, LEVELS)
         scores = {weight: _alone_scores(sample, members, weight) for weight in {0.0, *weights}}
@@ -104,13 +105,36 @@ def alone(samples: dict[str, Sample], gated: Sequence[str], weights: Sequence[fl
             for weight, found in sorted(scores.items())
         ]
         print(lines[-1], file=sys.stderr, flush=True)
+        ratios[name] = {
+            weight: {measure: found[measure] / scores[0.0][measure] for measure in ("owa", "wql")}
+            for weight, found in sorted(scores.items())
+        }
         if name in gated:
             title = f"{size} of {name}, each alone, statistical combination"
             part.rows += compare(title, scores[0.0], scores[weights[0]], OWA_ALONE)
-    part.text = "\n".join(lines)
+    part.text = "\n\n".join(
+        ["\n".join(lines), *(_ratio_table(ratios, one) for one in ("owa", "wql"))]
+    )
     if not part.rows:
         part.rows = [not_measured(part.title, f"none of {', '.join(gated)} was chosen")]
     return part
+
+
+def _ratio_table(ratios: dict[str, dict[float, Scores]], measure: str) -> str:
+    """A measure over that without the pretrained network, one column a weight."""
+    table = pd.DataFrame(
+        {
+            name: {weight: one[measure] for weight, one in row.items()}
+            for name, row in ratios.items()
+        }
+    ).T
+    table.loc[f"geometric mean of {len(table)}"] = np.exp(np.log(table).mean())
+    title = HEADINGS[measure][0]
+    heads = [f"{title} / that without", *(f"{100 * weight:g} %" for weight in table.columns)]
+    lines = ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * len(table.columns)]
+    for name, row in table.iterrows():
+        lines.append(f"| {name} | {' | '.join(f'{value:.3f}' for value in row)} |")
+    return "\n".join(lines)
 
 
 def compare(name: str, without: Scores, found: Scores, bound: float) -> list[GateRow]:

@@ -16,6 +16,7 @@ from pretrained_gate import SPEED_SECONDS, WHEEL_MB, GateRow, Part, at_most, not
 
 SERIES, POINTS, HORIZON, ROUNDS = 10_000, 200, 12, 3
 WEIGHTS = "rnnforecast/models/pretrained/weights.safetensors"
+MAX_REASON = 160
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -35,7 +36,7 @@ def speed(write_series: Callable[..., None]) -> Part:
         try:
             seconds = [command(folder, *words, "-o", "out.csv") for _ in range(ROUNDS)]
         except SystemExit as error:
-            part.rows = [not_measured(name, str(error.code).strip().splitlines()[0])]
+            part.rows = [not_measured(name, " ".join(str(error.code).split())[:MAX_REASON])]
             return part
         with (folder / "out.csv").open(encoding="utf-8") as out:
             rows = sum(1 for _ in out) - 1
