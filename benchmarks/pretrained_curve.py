@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from pretrained_gate import Part
 
 from rnnforecast.output.plot_style import style_axes
@@ -51,6 +52,9 @@ def plot(history: pd.DataFrame, file: Path) -> None:
     for column, (name, color) in LOSSES.items():
         axes.plot(history["windows"] / 1e6, history[column], color=color, label=name, linewidth=1.2)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(True, alpha=0.25)
     axes.set_xlabel("windows seen, millions (log)")
     axes.set_ylabel("quantile loss of normalized values")
