@@ -138,7 +138,7 @@ def main() -> None:
             group["lr"] = args.lr * scale
         loss = batch_loss(net, batch)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
         step += 1

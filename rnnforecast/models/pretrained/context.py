@@ -73,7 +73,7 @@ def build_context(values: Tensor, observed: Tensor, seasons: Tensor) -> Context:
 
 
 def patch_features(context: Context, horizon_patches: int) -> Tensor:
-    """Features `[B, G + J, PATCH_FEATURES]` of the G patches of the context and J of the horizon."""
+    """Features `[B, G + J, PATCH_FEATURES]` of G patches of the context and J of the horizon."""
     z, weight = context.z, context.observed.to(context.z.dtype)
     batch, length = z.shape
     ahead = horizon_patches * PATCH_LENGTH

@@ -69,7 +69,7 @@ class PretrainedNetwork(nn.Module):
 
 
 def quantile_loss(quantiles: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
-    """Mean pinball loss of `quantiles [B, H, Q]` for `truth [B, H]`, weighted by `weight [B, H]`."""
+    """Mean pinball loss of `quantiles [B, H, Q]` for `truth [B, H]`, with `weight [B, H]`."""
     levels = torch.tensor(LEVELS, dtype=truth.dtype, device=truth.device)
     error = truth[..., None] - quantiles
     loss = torch.maximum(levels * error, (levels - 1) * error).mean(-1)

@@ -71,14 +71,14 @@ def _without_cycle(x: Tensor, weight: Tensor, lag: Tensor) -> Tensor:
 
 
 def autocorrelation(x: Tensor, weight: Tensor) -> Tensor:
-    """Autocorrelation `[B, L]` at lags 0 to L - 1, of the pairs that are observed; shrunk to 0 where
-    there are few of them."""
+    """Autocorrelation `[B, L]` at lags 0 to L - 1, of the pairs that are observed; shrunk to 0
+    where there are few of them."""
     steps = x.shape[1]
     n = 2 * steps
     power = torch.fft.irfft(torch.fft.rfft(x, n).abs().square(), n)[:, :steps]
     pairs = torch.fft.irfft(torch.fft.rfft(weight, n).abs().square(), n)[:, :steps]
     variance = power[:, :1] / pairs[:, :1].clamp_min(1)
-    found = power / (pairs.clamp_min(0) + 2.0) / variance.clamp_min(1e-8)
+    found: Tensor = power / (pairs.clamp_min(0) + 2.0) / variance.clamp_min(1e-8)
     return found.clamp(-1.0, 1.0)
 
 

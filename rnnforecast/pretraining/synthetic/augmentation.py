@@ -79,7 +79,7 @@ def add_outliers(random: Random, x: Tensor) -> Tensor:
 
 
 def observe(random: Random, count: int, steps: int) -> Tensor:
-    """Which of the steps are observed `[count, steps]`: some series lack single values or blocks."""
+    """Which of the steps are observed `[count, steps]`: some lack single values or blocks."""
     share = torch.where(random.chance(0.1, count, 1), random.uniform(0, 0.4, count, 1), 0.0)
     lost = random.uniform(0, 1, count, steps) < share
     start = (random.uniform(0, 0.9, count, 1) * steps).long()

@@ -64,7 +64,9 @@ def exponential_smoothing(random: Random, calendar: Calendar, steps: int) -> Ten
     season = standardize(seasonal_walk(random, calendar.number, calendar.pairs, steps))
     season = season * random.log_uniform(0.05, 2.0, count, 1) * (calendar.seasons[:, :1] > 1)
     noise = random.normal(count, steps) * random.log_uniform(0.02, 1.0, count, 1)
-    return level + slope * random.chance(0.5, count, 1) + drift + season + noise
+    slope = slope * random.chance(0.5, count, 1)
+    found: Tensor = level + slope + drift + season + noise
+    return found
 
 
 def regimes(random: Random, calendar: Calendar, steps: int) -> Tensor:

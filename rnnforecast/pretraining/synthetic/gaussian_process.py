@@ -25,8 +25,8 @@ def sample_processes(random: Random, count: int, steps: int) -> Tensor:
 def smooth_processes(
     random: Random, count: int, steps: int, shortest: float, longest: float
 ) -> Tensor:
-    """Processes `[count, steps]` of a radial basis kernel, whose length scales are these fractions of
-    the steps."""
+    """Processes `[count, steps]` of a radial basis kernel, whose length scales are these fractions
+    of the steps."""
     frequency = _frequencies(steps, random)
     scale = random.log_uniform(shortest, longest, count, 1) * steps
     spectrum = torch.exp(-2 * (torch.pi * frequency * scale).square())
@@ -47,8 +47,9 @@ def autoregressive_noise(random: Random, phi: Tensor, steps: int) -> Tensor:
 
 
 def _frequencies(steps: int, random: Random) -> Tensor:
-    """Cycles a step `[1, 2 * steps / 2 + 1]`: twice the steps, as the Fourier series is periodic."""
-    return torch.fft.rfftfreq(2 * steps, device=random.device)[None]
+    """Cycles a step `[1, steps + 1]`: twice the steps, as the Fourier series is periodic."""
+    frequencies: Tensor = torch.fft.rfftfreq(2 * steps, device=random.device)[None]
+    return frequencies
 
 
 def _random_spectrum(random: Random, count: int, steps: int) -> Tensor:
@@ -79,7 +80,8 @@ def _from_spectrum(random: Random, spectrum: Tensor, steps: int) -> Tensor:
     of the spectrum's mean."""
     size = 2 * steps
     noise = torch.fft.rfft(random.normal(spectrum.shape[0], size))
-    return torch.fft.irfft(noise * spectrum.sqrt(), size)[:, :steps]
+    processes: Tensor = torch.fft.irfft(noise * spectrum.sqrt(), size)[:, :steps]
+    return processes
 
 
 def standardize(x: Tensor) -> Tensor:
