@@ -277,7 +277,7 @@ class Run:
         mase, baseline = metrics["model_metrics"]["mase"], metrics["baseline_metrics"]["mase"]
         return (
             f"Run({join_names(plan.read_options.data.targets)} of {n_series:,} series, "
-            f"horizon {self._fitted.config.horizon} at {plan.clean.frequency}, MASE {mase:.3g} "
+            f"horizon {self._fitted.horizon} at {plan.clean.frequency}, MASE {mase:.3g} "
             f"beside {baseline:.3g} of {metrics['baseline_name']})"
         )
 

@@ -35,6 +35,7 @@ from rnnforecast.spec.locations import NO_LEDGER
 from rnnforecast.workflow.predict import publish_forecast
 from rnnforecast.workflow.predict_forecast import Prediction
 from rnnforecast.workflow.predict_output import PredictResult
+from rnnforecast.workflow.predict_subject import UntrainedSubject
 
 ID_LENGTH = 16
 """Hexadecimal digits of the ids of runs and issues."""
@@ -60,7 +61,7 @@ class IssuedForecast:
 
 
 def issue_forecast(
-    folder: Path,
+    subject: Path | UntrainedSubject,
     out: str,
     *,
     ledger: str | None = None,
@@ -75,9 +76,10 @@ def issue_forecast(
     without a forecast are no error before `IssuedForecast.check_complete`.
 
     Args:
-        folder: the run, or a store of versions, of which the latest is used.
+        subject: the run, or a store of versions, of which the latest is used; or data without one.
         out: see `workflow.predict.predict`.
-        ledger: a folder or a database URL, ``none`` for none; `default_location` by default.
+        ledger: a folder or a database URL, ``none`` for none; by default `default_location`, and
+            none without a run.
         now: the time of the issue; the clock's by default.
         wait: seconds to wait for the lock.
         options: further arguments of `workflow.predict.predict`.
@@ -87,10 +89,11 @@ def issue_forecast(
     """
     listener = listener or NullListener()
     with output_lock(out, "predict", wait, on_wait=listener.info):
-        published = publish_forecast(folder, out, listener=listener, **options)
+        published = publish_forecast(subject, out, listener=listener, **options)
     prediction = published.prediction
     issued = IssuedForecast(published.result, prediction, "", "")
-    if options.get("origin") is not None:
+    folder = subject if isinstance(subject, Path) else subject.path
+    if options.get("origin") is not None or (ledger is None and folder is not subject):
         return issued
     try:
         recorded = record_issue(folder, published.run, prediction, ledger, now, listener)

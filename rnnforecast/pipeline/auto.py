@@ -127,14 +127,16 @@ def rule(key: str) -> Callable[[Rule], Rule]:
     return register
 
 
-def resolve_season(spec: Spec, panel: Panel) -> tuple[Spec, list[AutoChoice]]:
+def resolve_season(
+    spec: Spec, panel: Panel, *, held_out: int | None = None
+) -> tuple[Spec, list[AutoChoice]]:
     """The spec with its season resolved, and the choice; cleaning needs the season.
 
-    The held-out horizon is left out of the detection.
+    The last `held_out` steps are left out of the detection, by default a horizon.
     """
     if spec.window.season != "auto":
         return spec, []
-    length, reason = choose_season(panel, spec.window.horizon)
+    length, reason = choose_season(panel, spec.window.horizon if held_out is None else held_out)
     choice = AutoChoice("window.season", length, reason)
     return _with_value(spec, choice.key, length), [choice]
 

@@ -26,6 +26,7 @@ from rnnforecast.models.forecaster import Forecaster
 from rnnforecast.models.quantile_levels import MEDIAN, QuantileLevels
 from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.statistical import statistical_quantiles
+from rnnforecast.pipeline.untrained_forecast import untrained_quantiles
 from rnnforecast.registry import DECODERS, WINDOW_SCALERS
 from rnnforecast.training import device
 from rnnforecast.training.dataset import PanelArrays, WindowDataset
@@ -61,6 +62,8 @@ class Postprocessing:
     yearly_season: YearlySeason = field(default_factory=YearlySeason)
     network_weight: NetworkWeight = NETWORKS_ONLY
     statistical_seasons: tuple[int, ...] = ()
+    loss: str = "quantile"
+    """Of a forecast without networks: its point is a mean or the median."""
 
 
 def build_window_dataset(
@@ -167,45 +170,55 @@ def forecast(
         origins: `[M]` steps from the start of the series; below 0: no forecast.
         series: `[M]` the series of each window; each series once by default.
         windows: from `build_window_dataset`, which is called if None.
-        horizon: the trained one by default; for a longer one see `inference.quantiles`.
+        horizon: the trained one by default; for a longer one see `inference.quantiles`. Needed
+            without `members`, whose part others have, see `pipeline.untrained_forecast`.
         engine: see `statistical_quantiles`.
     """
-    panel = cleaned.panel
+    panel, targets = cleaned.panel, cleaned.target_mask.shape[1]
     series = np.arange(panel.n_series) if series is None else series
     nets = [member.net for member in members]
     configs = [net.config for net in nets]
-    windows = windows or build_window_dataset(
-        cleaned, configs, device.device_of(nets[0]), postprocessing.smoothed_items
-    )
-    targets, steps = panel.observed_mask.shape[1], horizon or nets[0].config.horizon
-    chosen = _ForecastWindows.with_history(cleaned, series, origins, steps, windows)
+    steps = horizon or configs[0].horizon
+    if nets and windows is None:
+        windows = build_window_dataset(
+            cleaned, configs, device.device_of(nets[0]), postprocessing.smoothed_items
+        )
+    joint = windows is not None and windows.joint
+    chosen = _ForecastWindows.with_history(cleaned, series, origins, steps, joint=joint)
     requested = QuantileLevels.with_median(postprocessing.quantiles)
     if not len(chosen.index.item):
         nothing = np.full((len(series), steps, targets, len(postprocessing.quantiles)), np.nan)
         return WindowForecast(np.full(nothing.shape[:3], np.nan), nothing)
     to_original = _BackTransform(chosen, panel, postprocessing)
     member_forecasts = []
-    for member in members:
-        config = member.net.config
+    for member, config in zip(members, configs, strict=True):
+        assert windows is not None
         levels = QuantileLevels.for_loss(requested.computed, config.loss, config.levels)
         found = member_quantiles(member, windows, chosen.index, levels.computed, steps=steps)
         member_forecasts.append(to_original(found, levels))
-    values = postprocessing.combiner.combine(np.stack(member_forecasts))
-    if not postprocessing.network_weight.is_networks_only:
-        levels = QuantileLevels.for_loss(requested.computed, configs[0].loss)
-        found = statistical_quantiles(
+    networks, weight = None, postprocessing.network_weight
+    if member_forecasts:
+        networks = postprocessing.combiner.combine(np.stack(member_forecasts))
+    if networks is not None and weight.is_networks_only:
+        values = networks
+    else:
+        levels = QuantileLevels.for_loss(
+            requested.computed, configs[0].loss if configs else postprocessing.loss
+        )
+        quantiles_of = untrained_quantiles if networks is None else statistical_quantiles
+        found = quantiles_of(
             cleaned,
             chosen.index,
             levels.computed,
             steps=steps,
-            horizon=configs[0].horizon,
+            horizon=configs[0].horizon if configs else steps,
             seasons=postprocessing.statistical_seasons,
-            joint=windows.joint,
+            joint=joint,
             engine=engine,
         )
-        values = postprocessing.network_weight.combine_forecasts(
-            values, to_original(found, levels), requested.computed
-        )
+        values = to_original(found, levels)
+        if networks is not None:
+            values = weight.combine_forecasts(networks, values, requested.computed)
     values = np.where(np.isfinite(values), values, np.nan)  # an overflow is no forecast
     return finish_forecast(
         WindowForecast(values[..., 0], values[..., 1:]), requested, postprocessing
@@ -256,12 +269,13 @@ class _ForecastWindows:
         series: Ints,
         origins: Ints,
         steps: int,
-        windows: WindowDataset,
+        *,
+        joint: bool,
     ) -> _ForecastWindows:
-        channels = windows.items_per_series
+        channels = 1 if joint else cleaned.target_mask.shape[1]
         item = (series[:, None] * channels + np.arange(channels)).reshape(-1)  # [M * channels]
         origin = np.repeat(origins, channels)
-        observed = item_target_mask(cleaned, joint=windows.joint)
+        observed = item_target_mask(cleaned, joint=joint)
         first = first_observed(observed, cleaned.panel.offsets)
         position = np.flatnonzero(origin > first[item])
         origin = origin[position]

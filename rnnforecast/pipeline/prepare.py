@@ -144,7 +144,7 @@ def prepare_aligned(
     """As `prepare`, for data on their time grid, which may be cut with `AlignedData.before`."""
     plan, panel = build_cleaning_plan(given_spec), aligned.panel
     spec = _inherit_spec(given_spec, spec_folder)
-    _check_output_columns(spec, aligned.table.roles)
+    check_output_columns(spec, aligned.table.roles)
     _check_lookback(given_spec, panel)
     resolved, choices = resolve_season(spec, panel)
     season, horizon = int(resolved.window.season), spec.window.horizon
@@ -161,7 +161,7 @@ def prepare_aligned(
         train_end=split.train_end,
         network_imputers=NETWORK_IMPUTERS,
     )
-    plan = replace(plan, bounds=_forecast_bounds(spec, plan))
+    plan = replace(plan, bounds=forecast_bounds(spec, plan))
     plan, season_choices = fit_yearly_season(resolved, plan, panel, transformed, split)
     cleaned = build_inputs(plan, aligned, horizon=horizon, transformed=transformed)
     plan, cleaned, calendar_choices = choose_calendar(resolved, plan, aligned, cleaned, split)
@@ -171,7 +171,7 @@ def prepare_aligned(
     return PreparedData(
         given_spec=given_spec,
         inherited_spec=spec,
-        spec=_with_inferred_columns(resolved, plan),
+        spec=with_inferred_columns(resolved, plan),
         choices=[
             *_column_choices(spec, plan),
             *choices,
@@ -194,7 +194,7 @@ def file_paths(source: Sequence[DataSource]) -> tuple[str, ...]:
     return paths if len(paths) == len(source) else ()
 
 
-def _check_output_columns(spec: Spec, roles: ColumnRoles) -> None:
+def check_output_columns(spec: Spec, roles: ColumnRoles) -> None:
     """Raises DataError if column names would clash in the tables of `predict`."""
     forecast = spec.forecast
     forecast_columns(roles.series, roles.targets, time_column=roles.time, levels=forecast.quantiles)
@@ -215,7 +215,7 @@ def _check_lookback(given_spec: Spec, panel: Panel) -> None:
         raise DataError(Problem(f"window.lookback: {max(given)}", found, cure))
 
 
-def _with_inferred_columns(spec: Spec, plan: CleaningPlan) -> Spec:
+def with_inferred_columns(spec: Spec, plan: CleaningPlan) -> Spec:
     """The spec with the columns, the frequency, `clean.min_length` and the calendar of the fitted
     plan."""
     data = plan.read_options.data
@@ -243,7 +243,7 @@ def _inherit_spec(spec: Spec, spec_folder: Path) -> Spec:
     return inherit_spec(spec, spec_folder)
 
 
-def _forecast_bounds(spec: Spec, plan: CleaningPlan) -> Bounds:
+def forecast_bounds(spec: Spec, plan: CleaningPlan) -> Bounds:
     """Bounds of the forecasts: those of the spec, else those that the training values satisfy."""
     forecast, observed = spec.forecast, plan.bounds
     n_targets = len(observed.integer_valued)

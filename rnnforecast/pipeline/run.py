@@ -1,4 +1,4 @@
-"""A trained run in memory: networks, cleaning plan, and how their quantiles become a forecast."""
+"""A run in memory: networks, cleaning plan, and how their quantiles become a forecast."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from rnnforecast.models.quantile_levels import QuantileLevels
 from rnnforecast.pipeline.calibration import NO_CALIBRATION, Calibration
 from rnnforecast.pipeline.forecasting import Member, Postprocessing, computed_levels
 from rnnforecast.pipeline.training_profile import TrainingProfile
+from rnnforecast.registry import LOSSES
 from rnnforecast.spec.spec import Spec
 from rnnforecast.types import Bools
 
 
 @dataclass(frozen=True)
 class Run:
-    """A trained run, as `predict` reads it."""
+    """A run, as `predict` reads it: trained, or without networks of its own."""
 
     plan: CleaningPlan
     members: tuple[Member, ...]
-    """The networks, one or more."""
+    """The networks; none of a run that was not trained, see `pipeline.untrained_run`."""
     combiner: ForecastCombiner
     network_weight: NetworkWeight
     """The weight of the networks beside the statistical forecast."""
@@ -77,9 +78,30 @@ class Run:
         return self.sampled.sample.contains(keys)
 
     @property
+    def is_trained(self) -> bool:
+        """Whether it has networks that were trained on its data."""
+        return bool(self.members)
+
+    @property
     def config(self) -> ForecasterConfig:
         """The configuration of the first network; all have its horizon, season and channels."""
         return self.members[0].net.config
+
+    @property
+    def horizon(self) -> int:
+        """Steps ahead that it was made for."""
+        return self.spec.window.horizon
+
+    @property
+    def season(self) -> int:
+        """In steps; 1 without a season."""
+        return int(self.spec.window.season)
+
+    @property
+    def point_is_mean(self) -> bool:
+        """Whether point forecasts are means, which add up; else they are medians."""
+        losses = [member.net.config.loss for member in self.members] or [self.spec.training.loss]
+        return any("mean" in LOSSES.traits(loss) for loss in losses)
 
     @property
     def levels(self) -> QuantileLevels:
@@ -109,4 +131,5 @@ class Run:
             plan.yearly_season,
             self.network_weight,
             self.statistical_seasons,
+            self.spec.training.loss,
         )

@@ -114,7 +114,7 @@ def find_series_errors(
 
     `latest` is the ordinal at which the latest series ends, where that is in another partition.
     """
-    profile, horizon = run.profile, run.config.horizon
+    profile, horizon = run.profile, run.horizon
     panel, every = cleaned.panel, cleaned.changes.series
     places = table_places(cleaned)
     is_left_out = (every["error_code"] != "").to_numpy(copy=True)

@@ -74,7 +74,7 @@ class _SeriesPlots:
         self.panel = panel.filter_series(np.isin(np.arange(panel.n_series), shown))
         self.origins, self.forecasts = origins, forecasts
         self.event = _binary_future_covariate(run, panel)
-        self.season, levels = run.config.season, run.quantiles
+        self.season, levels = run.season, run.quantiles
         self.horizon = forecasts.yhat.shape[1]
         self.future = panel.to_display_timezone(
             panel.window_timestamps(np.maximum(origins, 0), self.horizon, series)

@@ -52,22 +52,22 @@ def statistical_quantiles(
     Returns:
         `[W, steps, C, Q]`, with C = 1 unless `joint`; NaN without a value before the origin.
     """
-    targets, seasons = cleaned.values.shape[1], seasons or (1,)
-    if joint:
-        series, target = index.item.repeat(targets), np.tile(np.arange(targets), len(index.item))
-        origin = index.origin.repeat(targets)
-    else:
-        series, target, origin = index.item // targets, index.item % targets, index.origin
-    longest = int(min(origin.max(initial=1), combination.longest_history(seasons[0], horizon)))
-    parts = _Parts(cleaned, series, target, origin, longest)
+    seasons = seasons or (1,)
+    longest = combination.longest_history(seasons[0], horizon)
+    parts = HistoryParts.of_windows(cleaned, index, longest, joint=joint)
     method = _Method(seasons, max(steps, horizon), horizon, tuple(levels))
-    is_large = len(series) * longest >= MIN_VALUES_FOR_WORKERS
+    is_large = len(parts.series) * parts.longest >= MIN_VALUES_FOR_WORKERS
     engine = (engine or open_engine()) if is_large else IN_PROCESS
-    values = np.empty((len(series), method.steps, len(levels)))
+    values = np.empty((len(parts.series), method.steps, len(levels)))
     for part, found in engine.run(_forecast, method, parts):
         values[parts.rows(part)] = found
-    by_window = values[:, :steps].reshape(len(index.item), -1, steps, len(levels))
-    return np.asarray(by_window.swapaxes(1, 2))
+    return by_window(values[:, :steps], index)
+
+
+def by_window(values: Floats, index: WindowIndex) -> Floats:
+    """Quantiles `[M, steps, Q]` of the histories of windows as `[W, steps, C, Q]`."""
+    _, steps, n_levels = values.shape
+    return np.asarray(values.reshape(len(index.item), -1, steps, n_levels).swapaxes(1, 2))
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class _Method:
 
 
 def _forecast(method: _Method, history: tuple[Floats, Bools], context: TaskContext) -> Floats:
-    """Quantiles `[M, steps, Q]` of histories as those of `_Parts`."""
+    """Quantiles `[M, steps, Q]` of histories as those of `HistoryParts`."""
     return combination.forecast(
         Histories.from_values(*history),
         seasons=method.seasons,
@@ -92,7 +92,7 @@ def _forecast(method: _Method, history: tuple[Floats, Bools], context: TaskConte
 
 
 @dataclass(frozen=True)
-class _Parts(Sequence[tuple[Floats, Bools]]):
+class HistoryParts(Sequence[tuple[Floats, Bools]]):
     """Histories of one target each, some at a time: values `[T, M]`, NaN where unknown, with
     imputed ones as far as they are known at the origin, and whether they were observed."""
 
@@ -101,6 +101,22 @@ class _Parts(Sequence[tuple[Floats, Bools]]):
     target: Ints
     origin: Ints
     longest: int
+    """T, steps before the origin."""
+
+    @classmethod
+    def of_windows(
+        cls, cleaned: CleanedData, index: WindowIndex, longest: int, *, joint: bool
+    ) -> HistoryParts:
+        """The histories of windows, of `longest` steps at most; all targets of an item side by side
+        where it is `joint`."""
+        targets = cleaned.values.shape[1]
+        if joint:
+            series, target = index.item.repeat(targets), np.tile(range(targets), len(index.item))
+            origin = index.origin.repeat(targets)
+        else:
+            series, target, origin = index.item // targets, index.item % targets, index.origin
+        longest = int(min(origin.max(initial=1), longest))
+        return cls(cleaned, series, target, origin, longest)
 
     def rows(self, part: int) -> slice:
         """The histories of a part."""

@@ -143,7 +143,7 @@ class WindowForecaster:
 
     def _build_inputs(self, aligned: AlignedData, steps: int) -> CleanedData:
         """The inputs, with covariates for `steps`, rounded up to whole trained horizons."""
-        trained = self.run.config.horizon
+        trained = self.run.horizon
         return build_inputs(self.run.plan, aligned, horizon=-(-steps // trained) * trained)
 
     def _without_gap(self, evaluated: EvaluatedWindows) -> EvaluatedWindows:

@@ -95,7 +95,7 @@ def calibrate(folder: Path, *, data: Sequence[str] | None = None) -> CalibrateRe
     torch_device = device.select_device("cpu" if run.metadata["device"] == "cpu" else "auto")
     for member in run.members:
         member.net.to(torch_device)
-    cleaned = prepare_data(run.plan, data or run.source, horizon=run.config.horizon)
+    cleaned = prepare_data(run.plan, data or run.source, horizon=run.horizon)
     dated = _windows_after_training(run, cleaned)
     found = fit_calibration(cleaned.panel, dated.windows, run.levels.computed, run.plan.bounds)
     dates = len(np.unique(dated.date))
@@ -114,7 +114,7 @@ def calibrate(folder: Path, *, data: Sequence[str] | None = None) -> CalibrateRe
 
 def _windows_after_training(run: Run, cleaned: CleanedData) -> _DatedWindows:
     """Forecasts of all windows after the training data, as they are before calibration."""
-    panel, horizon = cleaned.panel, run.config.horizon
+    panel, horizon = cleaned.panel, run.horizon
     first = steps_before(panel, run.trained_until + 1)  # [S]
     step = -(-horizon // DATES_PER_HORIZON)
     counts = np.maximum((panel.lengths - first) // step, 0)  # with a step of values at least
@@ -196,7 +196,7 @@ def _adapted(run: Run, dated: _DatedWindows) -> list[ConformalIntervals]:
 
 def _as_intervals(run: Run, state: AdaptiveIntervals) -> ConformalIntervals:
     factors = tuple(map(float, state.factors()))
-    return ConformalIntervals(run.levels.computed, run.config.horizon, ((factors,),))
+    return ConformalIntervals(run.levels.computed, run.horizon, ((factors,),))
 
 
 def _adaptive_loss(run: Run, dated: _DatedWindows, is_late: np.ndarray) -> float:

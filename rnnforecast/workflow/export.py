@@ -135,7 +135,7 @@ def _check_packages() -> None:
 def _build_test_windows(run: Run, listener: ProgressListener) -> TestWindows | None:
     """Random windows of the run's data with observed history; None without any."""
     try:
-        cleaned = prepare_data(run.plan, run.source, horizon=run.config.horizon)
+        cleaned = prepare_data(run.plan, run.source, horizon=run.horizon)
     except DataError as error:
         listener.warning(
             f"the run's data cannot be read ({error.problems[0]}): the networks are tested on "

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from rnnforecast.data.cleaning_plan import CleaningPlan, align_table, preview_table, read_table
 from rnnforecast.data.features.checks import known_steps_ahead
 from rnnforecast.data.io.input_files import fetch_urls
@@ -19,7 +17,7 @@ from rnnforecast.data.io.table import Table
 from rnnforecast.data.io.target_columns import CANDIDATE
 from rnnforecast.data.panel.changes import CleaningChanges
 from rnnforecast.data.panel.panel import Panel, describe_size
-from rnnforecast.data.profiling.cleaning_report import build_cleaning_report, format_share
+from rnnforecast.data.profiling.cleaning_report import build_cleaning_report
 from rnnforecast.errors import OutputPathError, Problem
 from rnnforecast.output.atomic_files import write_text
 from rnnforecast.pipeline.auto import resolve_season
@@ -36,6 +34,13 @@ from rnnforecast.workflow.init_covariates import (
     find_covariate_candidates,
 )
 from rnnforecast.workflow.init_horizon import DetectedValue, describe_open_span, suggest_horizon
+from rnnforecast.workflow.init_words import (
+    agreement_words,
+    finding_line,
+    layout_words,
+    role_words,
+    without_period,
+)
 
 COMMON_KEYS = (
     "clean.duplicates",
@@ -225,9 +230,9 @@ def _placeholder_note(table: Table) -> str:
 def _draft_notes(summary: DataSummary) -> dict[str, str]:
     """Comments of the draft by key."""
     reasons, changes = summary.table.roles.reasons, summary.changes
-    notes = {f"data.{key}": _without_period(reasons[key]) for key in ("time", "series", "targets")}
+    notes = {f"data.{key}": without_period(reasons[key]) for key in ("time", "series", "targets")}
     closed = [str(note) for note in changes.notes if "closed" in note.decision.found]
-    notes["clean.frequency"] = "; ".join([_agreement_note(changes), *closed])
+    notes["clean.frequency"] = "; ".join([agreement_words(changes), *closed])
     if placeholders := _placeholder_note(summary.table):
         notes["data.missing_values"] = placeholders
     sparse = [
@@ -283,10 +288,6 @@ def _section_values(
     return sections
 
 
-def _without_period(reason: str) -> str:
-    return reason.rstrip(".")
-
-
 def _headline(summary: DataSummary) -> str:
     n_series, n_targets = len(summary.changes.series), len(summary.panel.target_names)
     if summary.table.sampled:
@@ -298,32 +299,12 @@ def _headline(summary: DataSummary) -> str:
     return f"A spec for {size}; every key not written here is automatic."
 
 
-def _agreement_note(changes: CleaningChanges) -> str:
-    if np.isnan(changes.agreement):
-        return "given"
-    return f"{format_share(changes.agreement)} of the steps in the file agree"
-
-
 def _findings(summary: DataSummary) -> list[str]:
     roles, selected = summary.table.roles, summary.candidates.selected
-    layouts = {
-        "long": "a long table: one row per series and time",
-        "wide": "a wide table: one row per time, one column per target",
-        "single": "a single series",
-    }
-    layout = layouts[roles.layout]
-    if roles.has_dates_as_columns:
-        layout = "one row per series, one column per date"
-    series = ", ".join(roles.series) or "none"
-    time = ", ".join(roles.time_columns) or roles.time
-    lines = [
-        f"layout     {layout}",
-        f"time       {time}: {_without_period(roles.reasons['time'])}",
-        f"series     {series}: {_without_period(roles.reasons['series'])}",
-        f"targets    {join_names(roles.targets)}: {_without_period(roles.reasons['targets'])}",
-    ]
+    lines = [finding_line("layout", layout_words(roles))]
+    lines += [finding_line(role, words) for role, words in role_words(roles).items()]
     lines += [
-        f"{role:<10} {', '.join(names)}: {ROLE_REASONS[role]}"
+        finding_line(role, f"{', '.join(names)}: {ROLE_REASONS[role]}")
         for role, names in selected.items()
         if names
     ]
@@ -337,7 +318,7 @@ def _findings(summary: DataSummary) -> list[str]:
     if others := [name for name in roles.unused if name not in used]:
         lines.append(f"not used   {_describe_unused(others, roles.unused_reasons)}")
     lines += [
-        f"frequency  {summary.panel.frequency.alias}: {_agreement_note(summary.changes)}",
+        f"frequency  {summary.panel.frequency.alias}: {agreement_words(summary.changes)}",
         f"season     {summary.season}",
         f"horizon    {summary.horizon}",
     ]

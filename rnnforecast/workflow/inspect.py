@@ -96,7 +96,7 @@ def _prepare_window(
     run: Run, request: InspectRequest, source: Sequence[str]
 ) -> tuple[WindowLocation, CleanedData]:
     """The window to inspect, and the data, cleaned as at training."""
-    horizon = run.config.horizon
+    horizon = run.horizon
     cleaned = prepare_data(run.plan, source, horizon=horizon)
     panel = cleaned.panel
     location = select_window(request, cleaned, horizon=horizon, plotted_series=run.plotted_series)

@@ -130,12 +130,39 @@ def forecast_data(
         DataError, also if a series has an error and `forecast.on_series_error` is ``fail``;
         UsageError; StaleInput if a check finds an error.
     """
-    listener = listener or NullListener()
     place_networks(run)
-    steps = horizon or run.config.horizon
-    totals, n_paths = extra_tables.resolve(run, steps)
+    steps = horizon or run.horizon
+    _, n_paths = extra_tables.resolve(run, steps)
     check_size(run, steps, n_paths)  # of one target, before covariates of all steps are made
-    cleaned = read_data(run, source, steps, origin)
+    return forecast_cleaned(
+        run,
+        read_data(run, source, steps, origin),
+        horizon=horizon,
+        origin=origin,
+        extra_tables=extra_tables,
+        checks=checks,
+        previous=previous,
+        engine=engine,
+        listener=listener,
+    )
+
+
+def forecast_cleaned(
+    run: Run,
+    cleaned: CleanedData,
+    *,
+    horizon: int | None = None,
+    origin: str | None = None,
+    extra_tables: ExtraTablesRequest = NO_EXTRA_TABLES,
+    checks: CheckOptions | None = None,
+    previous: PreviousForecast | None = None,
+    engine: Engine | None = None,
+    listener: ProgressListener | None = None,
+) -> Prediction:
+    """As `forecast_data`, for data that were read, up to the `origin`, and cleaned."""
+    listener = listener or NullListener()
+    steps = horizon or run.horizon
+    totals, n_paths = extra_tables.resolve(run, steps)
     check_size(run, steps, n_paths, cleaned.panel.n_series * len(cleaned.panel.target_names))
     check_last_timestamp(cleaned.panel, steps)
     for line in describe_changes(cleaned.changes.counts, requested=True):
@@ -192,7 +219,7 @@ def read_data(
 ) -> CleanedData:
     """The cleaned data, with covariates for `steps`, rounded up to whole trained horizons, and with
     what is readable of series that have an error."""
-    trained = run.config.horizon
+    trained = run.horizon
     horizon = -(-steps // trained) * trained
     if origin is None:
         return prepare_data(
@@ -200,7 +227,7 @@ def read_data(
         )
     table = read_table(run.plan, source, repair_invalid_series=True)
     data = BacktestData.align(run.plan, table, repair_invalid_series=True)
-    aligned = data.known_before(_steps_before_origin(data.panel, origin)).aligned
+    aligned = data.known_before(steps_before_origin(data.panel, origin)).aligned
     return build_inputs(
         run.plan, aligned, horizon=horizon, required_steps=steps, required_for_all=False
     )
@@ -212,7 +239,7 @@ def is_in_sample(run: Run, panel: Panel) -> bool:
     return bool((first <= run.trained_until).any())
 
 
-def _steps_before_origin(panel: Panel, origin: str) -> Ints:
+def steps_before_origin(panel: Panel, origin: str) -> Ints:
     """`[S]` steps of each series before a timestamp; UsageError if it is none, or not after the
     first and before the end of any series."""
     try:

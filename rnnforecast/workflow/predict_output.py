@@ -74,9 +74,9 @@ class PredictResult:
     data_since: str
     """When a forecast was first made from the same data, in UTC."""
     trained_at: str
-    """When the run was trained, in UTC."""
+    """When the run was trained, in UTC; "" without a training."""
     trained_until: str | int
-    """The latest timestamp whose values it was trained on."""
+    """The latest timestamp whose values it was trained on; "" without a training."""
     written_at: str
     """When the forecast was written, in UTC."""
     plots: int = 0
@@ -99,6 +99,8 @@ class UnpublishedForecast:
     made_at: datetime
     data_since: datetime
     """When a forecast was first made from the same data."""
+    given: Mapping[str, Any] | None = None
+    """Of a forecast without a run: what it is of, see `UntrainedSubject.to_json`."""
 
 
 def write_to(
@@ -148,7 +150,8 @@ def _write_files(
         _write_tables(tables, panel, lambda name: table_path(out, name))
         return result
     plotted = _series_to_plot(run, panel) if plots else np.empty(0, dtype=np.int64)
-    inputs = {"run": str(forecast.files.path.resolve()), **run.metadata["versions"]}
+    given = forecast.given or {"run": str(forecast.files.path.resolve())}
+    inputs = {**given, **run.metadata["versions"]}
     inputs |= {"data": absolute_sources(forecast.data), "origin": forecast.origin}
     with atomic_folder(Path(out), "forecast", force=force) as partial:
         _write_tables(tables, panel, lambda name: str(partial / f"{name}.csv"))
@@ -157,7 +160,11 @@ def _write_files(
             result = replace(result, plots=count)
             if report:
                 content = forecast_report(
-                    forecast.files, run, prediction, requested_totals=forecast.totals
+                    forecast.files,
+                    run,
+                    prediction,
+                    requested_totals=forecast.totals,
+                    subject=(forecast.given or {}).get("subject", ""),
                 )
                 write_text(partial / REPORT_FILE, render_forecast_report(content))
             write_json(partial / SUMMARY_FILE, inputs | asdict(result))
@@ -201,8 +208,8 @@ def _build_result(out: str, forecast: UnpublishedForecast) -> PredictResult:
         data_end=format_timestamp(last, panel.display_timezone),
         data_sha256=prediction.data_sha256,
         data_since=forecast.data_since.isoformat(timespec="seconds"),
-        trained_at=run.trained_at.isoformat(),
-        trained_until=store_timestamp(run.trained_until),
+        trained_at=run.trained_at.isoformat() if run.is_trained else "",
+        trained_until=store_timestamp(run.trained_until) if run.is_trained else "",
         written_at=forecast.made_at.isoformat(timespec="seconds"),
         warnings=prediction.warnings,
     )

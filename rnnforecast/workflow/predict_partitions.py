@@ -113,7 +113,7 @@ def publish_partitions(
     run, checksums = read_run_folder(path, read_run_and_checksums)
     run = with_overrides(run, overrides)
     _check_run(run)
-    steps = horizon or run.config.horizon
+    steps = horizon or run.horizon
     totals, n_paths = (extra_tables or ExtraTablesRequest()).resolve(run, steps)
     check_apart(out, path, data or run.source)
     check_outside(out, data or run.source)
@@ -173,7 +173,7 @@ class _Dataset:
         records = [self.records[index] for index in range(len(self.partitions))]
         check_common_bounds(self.parts.run, self.partitions, records)
         latest = self.latest()
-        horizon = self.parts.run.config.horizon
+        horizon = self.parts.run.horizon
         again = [
             (index, latest)
             for index, record in sorted(self.records.items())

@@ -241,7 +241,7 @@ def _earliest_stale(run: Run, cleaned: CleanedData, errors: SeriesErrors) -> int
     if cleaned.panel.irregular_timestamps is not None:
         return None
     ends = last_ordinals(cleaned.panel)
-    ends = ends[may_be_stale(errors.labels, run.profile, run.config.horizon)]
+    ends = ends[may_be_stale(errors.labels, run.profile, run.horizon)]
     return int(ends.min()) if len(ends) else None
 
 

@@ -39,13 +39,14 @@ def check_place(out: str, *, force: bool = False) -> None:
             table_format(url.text)
 
 
-def check_apart(out: str, run: Path, source: Sequence[str]) -> None:
+def check_apart(out: str, run: Path | None, source: Sequence[str]) -> None:
     """Raises UsageError if writing to `out` would replace the run or data that it is made of, even
     where a forecast may replace what it has not written."""
     if is_url(out) or out == "-":
         return
     target = Path(os.path.realpath(out))
-    for name, item in [("the run", str(run)), *(("the data", item) for item in source)]:
+    places = [] if run is None else [("the run", str(run))]
+    for name, item in [*places, *(("the data", item) for item in source)]:
         if item == "-" or is_url(item):
             continue
         # a pattern lies where its files do

@@ -95,7 +95,7 @@ def _fallback(
     """Simple forecasts of the series `rows [s]`, with quantiles from the errors of the method;
     all NaN without a value."""
     panel, levels = cleaned.panel, run.levels
-    season = run.config.season
+    season = run.season
     windows = BaselineWindows(
         values=panel.targets,
         offsets=panel.offsets,

@@ -19,7 +19,6 @@ from rnnforecast.evaluation.sample_paths import (
 from rnnforecast.output.forecast_frame import ForecastSeries
 from rnnforecast.output.path_tables import paths_frame, totals_frame
 from rnnforecast.pipeline.run import Run
-from rnnforecast.registry import LOSSES
 from rnnforecast.types import Floats
 
 N_PATHS_FOR_TOTALS = 1000
@@ -94,7 +93,7 @@ def totals_table(
         interpolated = np.moveaxis(np.quantile(totals, levels.computed, axis=2), 0, -1)
         quantiles[part] = run.plan.bounds.apply(interpolated, axis=1)  # [s, C, T, Q]
         yhat[part] = quantiles[part][..., levels.median_index]
-    if any("mean" in LOSSES.traits(member.net.config.loss) for member in run.members):
+    if run.point_is_mean:
         yhat = forecasts.yhat.cumsum(1)[:, ends].swapaxes(1, 2)  # means add up
     return totals_frame(series, yhat, levels.select(quantiles), run.quantiles, steps=total_steps)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from rnnforecast.errors import DataError, Problem
 from rnnforecast.output.folder_snapshot import ReadableFolder
 
 Types = Mapping[str, type | tuple[type, ...]]
-FORECAST_TYPES: Types = {"run": str, "horizon": int}
+FORECAST_TYPES: Types = {"run": (str, NoneType), "horizon": int}
 BACKTEST_TYPES: Types = {
     "windows": int,
     "series": int,

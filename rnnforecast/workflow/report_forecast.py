@@ -23,7 +23,6 @@ from rnnforecast.models.quantile_levels import MEDIAN, QuantileLevels
 from rnnforecast.output.forecast_report.words import ForecastSummary
 from rnnforecast.output.time_words import format_steps
 from rnnforecast.pipeline.run import Run
-from rnnforecast.registry import LOSSES
 from rnnforecast.types import Bools, Floats, Ints
 
 MAX_TOTAL_SAMPLES, MAX_SAMPLED_VALUES = 1000, 10_000_000
@@ -122,9 +121,8 @@ class ForecastTotals:
 
     @cached_property
     def point_is_mean(self) -> bool:
-        """Whether point forecasts are means, which add up; else they are medians."""
-        losses = (member.net.config.loss for member in self.run.members)
-        return any("mean" in LOSSES.traits(loss) for loss in losses)
+        """See `Run.point_is_mean`."""
+        return self.run.point_is_mean
 
     @cached_property
     def interval(self) -> tuple[float, float, float]:

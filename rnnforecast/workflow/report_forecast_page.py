@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from rnnforecast.data.panel.panel import Panel, describe_size
-from rnnforecast.errors import DataError, Problem
+from rnnforecast.errors import DataError, Problem, SpecError
 from rnnforecast.evaluation.window_metrics import symmetric_level_pairs
 from rnnforecast.output.folder_snapshot import ReadableFolder
 from rnnforecast.output.forecast_report.content import (
@@ -27,6 +28,8 @@ from rnnforecast.pipeline.run_folder import read_run_folder
 from rnnforecast.types import Floats, Ints
 from rnnforecast.wording import count_of
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
+from rnnforecast.workflow.predict_subject import UntrainedSubject
+from rnnforecast.workflow.predict_untrained import files_of_untrained, forecast_untrained
 from rnnforecast.workflow.report_files import FORECAST_TYPES, damaged_file, read_summary
 from rnnforecast.workflow.report_forecast import ForecastTotals, total_kind
 from rnnforecast.workflow.report_gallery import (
@@ -56,8 +59,10 @@ def forecast_report(
     prediction: Prediction,
     *,
     requested_totals: Sequence[int] = (),
+    subject: str = "",
 ) -> ForecastReport:
-    """The page about a forecast of a run; `folder` has its `REPORT_SOURCES`."""
+    """The page about a forecast of a run; `folder` has its `REPORT_SOURCES`. `subject` is what was
+    forecast without a run."""
     panel, forecasts = prediction.cleaned.panel, prediction.forecasts
     files = RunFiles.read(folder)
     tested = HoldoutEvaluation.read(folder, run, files.metrics)
@@ -76,6 +81,8 @@ def forecast_report(
     names = panel_item_names(panel)
     steps = format_steps(forecasts.yhat.shape[1], panel.frequency)
     command = f"rnnforecast predict {files.run_name}"
+    if subject:
+        command = f"rnnforecast predict {subject} --horizon {forecasts.yhat.shape[1]}"
     return ForecastReport(
         title=f"Forecast of {files.run_name}",
         subtitle_lines=(_forecast_subtitle(panel, steps),),
@@ -102,18 +109,42 @@ def forecast_report_again(
         raise damaged_file(file, f"origin is {summary['origin']!r:.40}")
     if not isinstance(summary.get("data"), list | None) or summary["horizon"] < 1:
         raise damaged_file(file, "data is no list, or horizon below 1")
-    run, run_files = read_run_folder(Path(summary["run"]), read_run_and_files)
-    source = data or summary.get("data") or run.source
-    prediction = forecast_data(
-        run,
-        source,
-        horizon=summary["horizon"],
-        origin=summary.get("origin"),
-        listener=listener,
-    )
+    origin = summary.get("origin")
+    if summary["run"] is None:
+        subject = _read_subject(summary, data or summary.get("data") or (), file)
+        run, prediction = forecast_untrained(subject, origin=origin, checks=None, listener=listener)
+        run_files = files_of_untrained(subject, run)
+    else:
+        run, run_files = read_run_folder(Path(summary["run"]), read_run_and_files)
+        prediction = forecast_data(
+            run,
+            data or summary.get("data") or run.source,
+            horizon=summary["horizon"],
+            origin=origin,
+            listener=listener,
+        )
     _check_same_forecast(folder, prediction.tables["forecast"])
     requested = (summary["horizon"],) if folder.has("totals.csv") else ()
-    return forecast_report(run_files, run, prediction, requested_totals=requested)
+    return forecast_report(
+        run_files,
+        run,
+        prediction,
+        requested_totals=requested,
+        subject=summary.get("subject") or "",
+    )
+
+
+def _read_subject(
+    summary: Mapping[str, Any], source: Sequence[str], file: Path
+) -> UntrainedSubject:
+    """The data of a forecast without a run. DataError if the summary is damaged."""
+    if not source:
+        found = "the data of this forecast were not files"
+        raise DataError(Problem(str(file), found, "give them with --data"))
+    try:
+        return UntrainedSubject.from_json(summary, source, summary["horizon"])
+    except (ValueError, SpecError) as error:
+        raise damaged_file(file, str(error)) from error
 
 
 def _headlines(totals: Sequence[ForecastTotals], panel: Panel) -> list[str]:
@@ -193,7 +224,7 @@ def _forecast_gallery(
         )
         for low, high in symmetric_level_pairs(levels)
     }
-    budget = plan_page(len(names), horizon, run.config.season, tuple(intervals))
+    budget = plan_page(len(names), horizon, run.season, tuple(intervals))
     sizes = np.abs(forecasts.yhat).sum(1).reshape(-1)  # [S * C]
     chosen = choose_items(sizes, budget.n_items)
     words, measures = _words_of_items(totals, chosen, len(names), panel)
@@ -211,7 +242,7 @@ def _forecast_gallery(
         budget,
         note=describe_choice(len(names), len(chosen), "forecast"),
         frequency=panel.frequency,
-        n_first=steps_shown_first(horizon, run.config.season),
+        n_first=steps_shown_first(horizon, run.season),
     )
 
 

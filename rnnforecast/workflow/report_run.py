@@ -22,6 +22,7 @@ from rnnforecast.pipeline.run_folder import (
     parse_run,
 )
 from rnnforecast.pipeline.run_versions import run_name
+from rnnforecast.pipeline.untrained_forecast import PRETRAINED_WEIGHT
 from rnnforecast.spec.locations import mask_url
 from rnnforecast.wording import count_of, join_names, join_words
 
@@ -34,6 +35,11 @@ REPORT_SOURCES = (
 )
 """Files of a run that a report is made of, besides those of `load_run`."""
 
+SPEC_LINES = {
+    True: "Every key with its value; those that were automatic are resolved.",
+    False: "The keys that were given, and what was resolved of columns, frequency and season.",
+}
+"""By whether networks were trained."""
 MAX_NOTES = 12
 GRADE_ORDER = ("bad", "look", "good")
 
@@ -87,16 +93,27 @@ def run_sections(run: Run, files: RunFiles, command: str) -> list[ReportSection]
         ReportSection(
             "spec",
             "Spec",
-            ("Every key with its value; those that were automatic are resolved.",),
+            (SPEC_LINES[run.is_trained],),
             files=((RESOLVED_SPEC_FILE, files.resolved_spec),),
         ),
         _reproduction_section(run, files.run_name, command),
     ]
 
 
-def _dependence_section(run: Run, name: str) -> ReportSection:
-    """What a forecast is computed from."""
-    config, features = run.config, run.plan.features
+def _untrained_lines() -> list[str]:
+    """What a forecast without networks of the run is computed from."""
+    return [
+        (
+            "No network was trained on these data. The forecast of a series is computed from its "
+            "own past: by the pretrained network, with a weight of "
+            f"{format_percent(PRETRAINED_WEIGHT)}, and by statistical methods, which are fitted to "
+            "each series by itself."
+        )
+    ]
+
+
+def _network_lines(run: Run) -> list[str]:
+    """What the networks read, and their weight."""
     lookback = max(member.net.config.lookback for member in run.members)
     networks = count_of(len(run.members), "network")
     lines = [
@@ -111,8 +128,15 @@ def _dependence_section(run: Run, name: str) -> ReportSection:
             f"The networks have a weight of {format_percent(weight.median)}; statistical methods, "
             "fitted to each series by itself, have the rest."
         )
-    if config.season > 1:
-        lines.append(f"The season has {config.season:,} steps.")
+    return lines
+
+
+def _dependence_section(run: Run, name: str) -> ReportSection:
+    """What a forecast is computed from."""
+    features = run.plan.features
+    lines = _network_lines(run) if run.is_trained else _untrained_lines()
+    if run.season > 1:
+        lines.append(f"The season has {run.season:,} steps.")
     spec = features.spec
     inputs = {
         "Known up to the present": spec.past,
@@ -125,10 +149,11 @@ def _dependence_section(run: Run, name: str) -> ReportSection:
     ]
     if not any(inputs.values()):
         lines.append("It uses no other inputs than the past of the series.")
-    lines.append(
-        "How much each input and each stretch of the past matters to a forecast is measured by: "
-        f"rnnforecast inspect {name}"
-    )
+    if run.is_trained:
+        lines.append(
+            "How much each input and each stretch of the past matters to a forecast is measured "
+            f"by: rnnforecast inspect {name}"
+        )
     return ReportSection("dependence", "What the forecast depends on", tuple(lines))
 
 
@@ -177,16 +202,18 @@ def _reproduction_section(run: Run, name: str, command: str) -> ReportSection:
         "fingerprint of spec and data": str(metadata["fingerprint"]),
         "data files": join_names([mask_url(item) for item in run.source], 5),
     }
-    commands = f"rnnforecast train spec.yaml -o {name}\n{command}\n"
+    commands = f"{command}\n"
+    explanation = "The same data, spec and versions give the same forecasts."
+    if run.is_trained:
+        commands = f"rnnforecast train spec.yaml -o {name}\n{commands}"
+        explanation = (
+            "The same spec, data, versions and number of threads give the same forecasts. "
+            "spec.yaml is in the run folder."
+        )
     return ReportSection(
         "reproduce",
         "How to reproduce it",
-        (
-            (
-                "The same spec, data, versions and number of threads give the same forecasts. "
-                "spec.yaml is in the run folder."
-            ),
-        ),
+        (explanation,),
         table=ReportTable((), [list(each) for each in facts.items()]),
         files=(("Commands", commands),),
     )

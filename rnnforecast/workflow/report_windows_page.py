@@ -73,13 +73,13 @@ def run_report(
         if panel is not None:
             histories = _histories(panel, set(names))
             zone = panel.display_timezone
-    size = format_steps(run.config.horizon, frequency)
+    size = format_steps(run.horizon, frequency)
     return ForecastReport(
         title=f"Run {files.run_name}",
         subtitle_lines=(f"Forecasts of {size}, tested on the last ones of each series.",),
         headlines=_claims(claim),
         statements=tuple(each for each in statements if each is not None),
-        gallery=_windows_gallery(rows, names, run.config.season, frequency, histories, zone),
+        gallery=_windows_gallery(rows, names, run.season, frequency, histories, zone),
         sections=(
             *sections,
             *run_sections(run, files, f"rnnforecast predict {files.run_name}"),
@@ -225,7 +225,7 @@ def _windows_gallery(
 def _read_panel(run: Run, data: Sequence[str] | None, listener: ProgressListener) -> Panel | None:
     """The data of the run as they are now, for histories; None if they cannot be read."""
     try:
-        return prepare_data(run.plan, data or run.source, horizon=run.config.horizon).panel
+        return prepare_data(run.plan, data or run.source, horizon=run.horizon).panel
     except DataError as error:
         listener.warning(f"no histories on the page, since the data cannot be read: {error}")
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,6 @@ from rnnforecast.cli.options import (
     Now,
     Overrides,
     Quiet,
-    RunFolder,
     Verbose,
     Wait,
     Workers,
@@ -28,12 +28,19 @@ from rnnforecast.parallel.engine import LOCAL, open_engine
 
 
 def predict(
-    run: RunFolder,
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|DATA|SPEC",
+            help="The run folder that train wrote; or, for a forecast without a training, "
+            "data (file, folder, pattern, URL, or - for stdin) or a spec (.yaml).",
+        ),
+    ],
     data: Annotated[
         list[str] | None,
         data_option(
-            "New data to forecast from (file, folder, pattern, URL, or - for stdin); "
-            "the spec's own files, as they are now, if not given."
+            "New data to forecast from (file, folder, pattern, URL, or - for stdin), for RUN and "
+            "SPEC; the spec's own files, as they are now, if not given."
         ),
     ] = None,
     out: Annotated[
@@ -41,13 +48,18 @@ def predict(
         out_option(
             "A folder, a .csv or .parquet file, the URL of one or of a table of a database "
             "(...?table=NAME), or - for stdout; "
-            "forecasts/NAME-OF-RUN if not given.",
+            "forecasts/NAME-OF-RUN (or of the data) if not given.",
             "OUT",
         ),
     ] = None,
     horizon: Annotated[
         int | None,
-        typer.Option("--horizon", min=1, metavar="N", help="Steps ahead; as trained if not given."),
+        typer.Option(
+            "--horizon",
+            min=1,
+            metavar="N",
+            help="Steps ahead; if not given as trained, as in SPEC, or what is usual for DATA.",
+        ),
     ] = None,
     origin: Annotated[
         str | None,
@@ -82,7 +94,7 @@ def predict(
             "--partitions",
             help="Read the data, Parquet files (a folder, a pattern or one file) with whole series "
             "each, file by file, and write a file for each into the folder OUT: memory is that of "
-            "a file for each of --workers. Plots and report are not made.",
+            "a file for each of --workers. Plots and report are not made. For RUN alone.",
         ),
     ] = False,
     resume: Annotated[
@@ -107,7 +119,7 @@ def predict(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Forecast every series from its end, or from an earlier time."""
+    """Forecast every series from its end, or from an earlier time; with a run or without."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
         from rnnforecast.batch.issue import IssuedForecast, issue_forecast
@@ -116,13 +128,16 @@ def predict(
         from rnnforecast.errors import Problem, StaleInput, UsageError
         from rnnforecast.pipeline.checks.run_checks import CheckOptions
         from rnnforecast.pipeline.run_versions import run_name
+        from rnnforecast.workflow.predict_subject import find_subject
         from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 
         resume_gc()
 
         if out == "":
             raise UsageError(Problem("-o", "the name is empty", "give a file, a folder or -"))
-        target = out or f"forecasts/{run_name(run)}/"
+        found = find_subject(subject, data=data, horizon=horizon, overrides=set_ or ())
+        run = found if isinstance(found, Path) else None
+        target = out or f"forecasts/{found.name if run is None else run_name(run)}/"
         if json and target == "-":
             raise UsageError(
                 Problem(
@@ -134,8 +149,12 @@ def predict(
         if json or target == "-":
             require_stdout()
         if resume and not partitions:
-            found = "--resume belongs to --partitions"
-            raise UsageError(Problem("predict", found, "add it, or leave it out"))
+            lack = "--resume belongs to --partitions"
+            raise UsageError(Problem("predict", lack, "add it, or leave it out"))
+        if partitions and run is None:
+            lack = "file by file a run forecasts, which has decided how every file is read"
+            cure = f"leave it out, or train a run: rnnforecast init {subject}"
+            raise UsageError(Problem("--partitions", lack, cure))
         tables = ExtraTablesRequest(None if total is None else tuple(total), paths)
         checks = CheckOptions(strict=strict) if now is None else CheckOptions(now, strict)
         options: dict[str, Any] = {
@@ -154,10 +173,10 @@ def predict(
         }
         issued: IssuedParts | IssuedForecast
         try:
-            if partitions:
+            if partitions and run is not None:
                 issued = issue_partitions(run, target, resume=resume, **options)
             else:
-                issued = issue_forecast(run, target, plots=plots, report=report, **options)
+                issued = issue_forecast(found, target, plots=plots, report=report, **options)
         except StaleInput as error:
             if json:
                 console.print_json({"warnings": error.findings})
@@ -174,3 +193,5 @@ def predict(
             f"{steps}{where}"
             + (f", with {result.plots} plot{'s' * (result.plots > 1)}" if result.plots else "")
         )
+        if not isinstance(found, Path):
+            console.info(f"for networks trained on these data: {found.training_commands()}")

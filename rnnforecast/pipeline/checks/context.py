@@ -130,7 +130,7 @@ class CheckContext:
     def far_limit(self) -> int:
         """Periods after all others beyond which a row is far."""
         season = int(self.run.spec.window.season)
-        usual = max(self.run.config.horizon, season, MIN_FAR_PERIODS)
+        usual = max(self.run.horizon, season, MIN_FAR_PERIODS)
         return self.profile.lead + usual
 
     @cached_property
@@ -181,7 +181,7 @@ class CheckContext:
     def is_historic(self) -> bool:
         """Whether the data were old when the run was trained, so that they need not be fresh."""
         age = self.age_at_training
-        return age is not None and age > HISTORIC_HORIZONS * self.run.config.horizon
+        return age is not None and age > HISTORIC_HORIZONS * self.run.horizon
 
     def format_ordinal(self, ordinal: int) -> str:
         """The timestamp of a step of the series that ends last."""

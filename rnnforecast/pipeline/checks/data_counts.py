@@ -167,5 +167,5 @@ def _first_readings(readings: Sequence[str]) -> tuple[str, ...]:
 
 
 def shortest_lookback(run: Run) -> int:
-    """Steps that the network with the shortest window reads."""
-    return min(member.net.config.input_length for member in run.members)
+    """Steps that the network with the shortest window reads; 0 without networks."""
+    return min((member.net.config.input_length for member in run.members), default=0)

@@ -17,7 +17,7 @@ MIN_FREQUENCY_AGREEMENT = 0.5
 def data_findings(run: Run, counts: DataCounts, steps: int) -> Iterator[Finding]:
     """What cleaning changed, and how the data differ from what the run was trained for; `steps` is
     the horizon."""
-    trained = run.config.horizon
+    trained = run.horizon
     for line in counts.readings:
         yield Finding("doubtful_reading", line)
     yield from _repairs(counts.changes)

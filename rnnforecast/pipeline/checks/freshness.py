@@ -40,7 +40,7 @@ def _auto_data_age(context: CheckContext, level: Level) -> float | None:
         return None
     slack = max(SLACK_PERIODS, periods_per_day(context.panel))
     if level == "error":
-        slack = max(slack, context.run.config.horizon)
+        slack = max(slack, context.run.horizon)
     return context.age_at_training + slack
 
 

@@ -1,0 +1,196 @@
+"""What `predict` forecasts: a run; or data without a training, with a spec or without."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnnforecast.data.io.find_files import find_paths
+from rnnforecast.data.io.frame_source import DataSource
+from rnnforecast.errors import DataError, Problem, UsageError
+from rnnforecast.output.atomic_folders import find_backup
+from rnnforecast.output.ownership import read_mark
+from rnnforecast.pipeline.prepare import file_paths
+from rnnforecast.pipeline.run_folder import REQUIRED_FILES
+from rnnforecast.pipeline.run_versions import is_store
+from rnnforecast.spec.load import parse_spec, read_spec, spec_for_data
+from rnnforecast.spec.locations import absolute_location, is_database, is_url, mask_url
+from rnnforecast.spec.spec import Spec
+from rnnforecast.spec.yaml_source import dump_yaml
+
+SPEC_SUFFIXES = (".yaml", ".yml")
+CURE = (
+    "give a run folder that 'rnnforecast train' wrote, data (a file, a folder, a pattern, a URL, "
+    "or - for standard input), or a spec (.yaml)"
+)
+
+
+@dataclass(frozen=True)
+class UntrainedSubject:
+    """Data that are forecast without a training."""
+
+    name: str
+    """Of the forecast, where it needs one."""
+    given: str
+    """As it was given."""
+    source: tuple[DataSource, ...]
+    spec: Spec
+    has_horizon: bool = True
+    """Whether `window.horizon` of the spec was given; else it is to be chosen."""
+    spec_file: Path | None = None
+    """None without a spec."""
+
+    def training_commands(self) -> str:
+        """The commands that train a run on the data."""
+        if self.spec_file is not None:
+            return f"rnnforecast train {self.spec_file}"
+        return f"rnnforecast init {self.given}, then check and train"
+
+    def to_json(self) -> dict[str, object]:
+        """What is stored with the forecast; `from_json` reads it."""
+        return {
+            "run": None,
+            "name": self.name,
+            "subject": self.given if self.given == "-" else mask_url(self.given),
+            "spec": spec_text(self.spec),
+        }
+
+    @classmethod
+    def from_json(
+        cls, stored: Mapping[str, Any], source: Sequence[DataSource], horizon: int
+    ) -> UntrainedSubject:
+        """The subject whose `to_json` this is, with data and a horizon. Raises SpecError, and
+        ValueError for anything else."""
+        texts = [stored.get(key) for key in ("name", "subject", "spec")]
+        name, given, text = (each if isinstance(each, str) else "" for each in texts)
+        if not (name and given and text):
+            raise ValueError("name, subject or spec is missing")
+        overrides = _horizon_override(horizon)
+        spec = parse_spec(text, name="the spec of run.json", overrides=overrides, needs_path=False)
+        return cls(name, given, tuple(source), spec)
+
+    @property
+    def path(self) -> Path:
+        """What stands for the folder of a run, in names."""
+        return Path(self.name)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths of the data; empty if a part of them is in memory."""
+        return file_paths(self.source)
+
+
+def find_subject(
+    text: str,
+    *,
+    data: Sequence[str] | None = None,
+    horizon: int | None = None,
+    overrides: Sequence[str] = (),
+) -> Path | UntrainedSubject:
+    """The run folder that `text` names, or the data, or the spec with its data.
+
+    Args:
+        text: a path, a pattern, a URL, or ``-``.
+        data: files in place of those of a spec.
+        horizon: in place of that of a spec.
+        overrides: keys of the spec, as ``section.key=value``; not those of a run, which decides
+            itself what a forecast can set.
+
+    Raises:
+        SpecError, UsageError; DataError for what is none of these.
+    """
+    path = Path(text)
+    if text != "-" and not is_url(text):
+        if _is_run(path):
+            return path
+        if path.suffix.lower() in SPEC_SUFFIXES:
+            return _of_spec(path, data, horizon, overrides)
+        _check_data(text, path)
+    return _of_data(text, data, horizon, overrides)
+
+
+def subject_of_spec(
+    spec: Spec, source: Sequence[DataSource], *, has_horizon: bool = True
+) -> UntrainedSubject:
+    """Data frames or files with a spec in memory."""
+    return UntrainedSubject("data", "data", tuple(source), spec, has_horizon)
+
+
+def spec_text(spec: Spec) -> str:
+    """The keys that were given, as YAML; without the places of the data, which may hold secrets."""
+    values = spec.model_dump(exclude_unset=True)
+    values["data"] = {key: each for key, each in values["data"].items() if key != "path"}
+    return dump_yaml({name: keys for name, keys in values.items() if keys})
+
+
+def _is_run(path: Path) -> bool:
+    """Whether it is the folder of a run, perhaps damaged, or one that is being replaced."""
+    if not os.path.isdir(path):  # noqa: PTH112 - does not fail on a long name
+        return not os.path.lexists(path) and find_backup(Path(os.path.realpath(path))) is not None
+    mark = read_mark(path)
+    if is_store(path) or (mark is not None and mark.kind == "run"):
+        return True
+    return any((path / name).exists() for name in REQUIRED_FILES)
+
+
+def _check_data(text: str, path: Path) -> None:
+    """DataError for what is no data either."""
+    mark = read_mark(path) if os.path.isdir(path) else None  # noqa: PTH112
+    if mark is not None:
+        found = f"is neither a run folder nor data, but a folder of another kind ({mark.kind})"
+        raise DataError(Problem(text, found, CURE))
+    try:
+        find_paths(text)
+    except DataError as error:
+        found = error.problems[0].found
+        is_known = os.path.lexists(path)
+        what = "is not a run folder" if is_known and path.is_dir() else "is no data or spec"
+        found = f"{what}, and {found}" if is_known else found
+        where = error.problems[0].where or repr(text)
+        raise DataError(Problem(where, found, CURE)) from None
+
+
+def _of_spec(
+    path: Path, data: Sequence[str] | None, horizon: int | None, overrides: Sequence[str]
+) -> UntrainedSubject:
+    given = [*overrides, *_horizon_override(horizon)]
+    spec = read_spec(path, given, needs_path=data is None)
+    source = spec.data.source_paths(path) if data is None else _absolute(data)
+    return UntrainedSubject(path.stem, str(path), source, spec, spec_file=path)
+
+
+def _of_data(
+    text: str, data: Sequence[str] | None, horizon: int | None, overrides: Sequence[str]
+) -> UntrainedSubject:
+    if data is not None:
+        found = "the data are given already: --data belongs to a run folder or a spec"
+        raise UsageError(Problem("--data", found, "leave it out, or give a spec in place of data"))
+    given = [*overrides, *_horizon_override(horizon)]
+    has_horizon = any(each.partition("=")[0].strip() == "window.horizon" for each in given)
+    spec = spec_for_data(text, given)
+    return UntrainedSubject(_name_of(text), text, _absolute([text]), spec, has_horizon)
+
+
+def _horizon_override(horizon: int | None) -> list[str]:
+    return [] if horizon is None else [f"window.horizon={horizon}"]
+
+
+def _absolute(data: Sequence[str]) -> tuple[DataSource, ...]:
+    return tuple(absolute_location(item, Path.cwd()) for item in data)
+
+
+def _name_of(text: str) -> str:
+    """A short name for the folder of the forecast and its title."""
+    if text == "-":
+        return "stdin"
+    if is_url(text):
+        text = mask_url(text).partition("?")[0]
+        if is_database(text):
+            return "database"
+    name = Path(os.path.realpath(text) if not is_url(text) else text).name
+    stem = name.partition(".")[0] or name
+    is_plain = all(character.isalnum() or character in "-_ " for character in stem)
+    return stem if stem and is_plain else "data"
