@@ -31,14 +31,14 @@ def format_history(history: pd.DataFrame) -> str:
     rows = np.unique(np.abs(windows[:, None] - wanted).argmin(0))
     heads = ["windows, millions", "steps", "loss", "validation loss", "hours", "learning rate"]
     lines = ["| " + " | ".join(heads) + " |", "|" + " ---: |" * len(heads)]
-    for row in history.iloc[rows].itertuples():
+    for row in history.iloc[rows].to_dict("records"):
         cells = [
-            f"{row.windows / 1e6:.2f}",
-            f"{row.step:,}",
-            f"{row.loss:.4f}",
-            f"{row.validation_loss:.4f}",
-            f"{row.seconds / 3600:.2f}",
-            f"{row.learning_rate:.1e}",
+            f"{row['windows'] / 1e6:.2f}",
+            f"{row['step']:,.0f}",
+            f"{row['loss']:.4f}",
+            f"{row['validation_loss']:.4f}",
+            f"{row['seconds'] / 3600:.2f}",
+            f"{row['learning_rate']:.1e}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -55,8 +55,9 @@ def members_alone(
     shape = (len(names), horizon, len(levels))
     found = MemberForecasts(np.empty(shape), np.empty(shape))
     for seasons, chosen in by_seasons.items():
-        part = _forecast(table[np.isin(series, chosen)], seasons, horizon, levels)
-        found.statistical[chosen], found.pretrained[chosen] = part.statistical, part.pretrained
+        members = _forecast(table[np.isin(series, chosen)], seasons, horizon, levels)
+        found.statistical[chosen] = members.statistical
+        found.pretrained[chosen] = members.pretrained
     return found
 
 

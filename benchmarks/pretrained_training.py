@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import competition
-import pandas as pd
+import numpy as np
 from alone import jobs_of, our_forecast, run_jobs
 from alone_sets import Sample
 from competition import Benchmark
@@ -88,7 +88,8 @@ def warm(data: Path, benchmarks: Sequence[Benchmark], comparison: Comparison) ->
 
 def _medians(runs: dict[str, list[Scores]]) -> tuple[Scores, Scores]:
     """The medians over seeds, without and with the pretrained network."""
-    without, found = (
-        pd.DataFrame(runs[side])[list(COLUMNS)].median().to_dict() for side in ("without", "with")
-    )
-    return without, found
+    return _median(runs["without"]), _median(runs["with"])
+
+
+def _median(runs: Sequence[Scores]) -> Scores:
+    return {measure: float(np.median([run[measure] for run in runs])) for measure in COLUMNS}

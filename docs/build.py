@@ -20,8 +20,8 @@ from rnnforecast.spec.reference import reference_markdown
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "rnnforecast"
 LAYERS = (
-    "cli", "api", "batch", "workflow", "pipeline", "output", "evaluation", "inference", "training",
-    "models", "data", "statistical", "spec", "parallel",
+    "cli", "api", "batch", "workflow", "pipeline", "output", "evaluation", "inference",
+    "pretraining", "training", "models", "data", "statistical", "spec", "parallel",
 )  # fmt: skip
 """Packages from top to bottom, as `lint-imports` has them."""
 
