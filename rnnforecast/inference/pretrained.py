@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import as_file, files
-from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
 
 from rnnforecast.models.pretrained.context import PATCH_LENGTH, build_context
-from rnnforecast.models.pretrained.network import LEVELS, NetworkConfig, PretrainedNetwork
+from rnnforecast.models.pretrained.network import LEVELS, PretrainedNetwork
+from rnnforecast.models.pretrained.weights import pretrained_network
 from rnnforecast.statistical.histories import Histories
 from rnnforecast.types import Floats
 
@@ -23,20 +20,7 @@ VALUES_AT_ONCE = 1_000_000
 """About the most values of contexts and horizons that are read together."""
 
 
-@cache
-def pretrained_network() -> PretrainedNetwork:
-    """The network with the weights of this package."""
-    with as_file(files("rnnforecast.models.pretrained") / "weights.safetensors") as file:
-        return load_network(file)
-
-
-def load_network(file: Path) -> PretrainedNetwork:
-    """The network stored in a file of weights."""
-    with safe_open(file, "pt") as stored:
-        net = PretrainedNetwork(NetworkConfig(**json.loads(stored.metadata()["config"])))
-        names = stored.keys()
-        net.load_state_dict({name: stored.get_tensor(name).float() for name in names})
-    return net.eval()
+_package_network = cache(pretrained_network)
 
 
 @torch.no_grad()
@@ -57,7 +41,7 @@ def pretrained_quantiles(
         levels: Q increasing levels between 0 and 1.
         net: the network of the package by default.
     """
-    net = net or pretrained_network()
+    net = net or _package_network()
     recent = histories.last(MAX_CONTEXT)
     patches = -(-horizon // PATCH_LENGTH)
     missing = -len(recent.values) % PATCH_LENGTH

@@ -53,6 +53,10 @@ class Batches(Dataset[Batch]):
         return synthetic_batch(self.seed, self.first + index, patches=self.patches)
 
 
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
@@ -65,6 +69,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=LEARNING_RATE)
     parser.add_argument("--decay", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
@@ -129,7 +134,13 @@ def main() -> None:
     test_net = PretrainedNetwork(net.config)
     started = saved = time.monotonic()
     smooth, seen = 0.0, 0
-    loader = DataLoader(Batches(args.seed, args.patches, step), batch_size=None, shuffle=False)
+    loader = DataLoader(
+        Batches(args.seed, args.patches, step),
+        batch_size=None,
+        shuffle=False,
+        num_workers=args.workers,
+        worker_init_fn=_one_thread,
+    )
     for batch in loader:
         scale = min(1.0, (step + 1) / WARMUP)
         if args.decay:

@@ -18,12 +18,15 @@ from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
 from rnnforecast.models.pretrained.context import (
     PATCH_FEATURES,
     PATCH_LENGTH,
+    STEP_FEATURES,
     Context,
     patch_features,
 )
 
 LEVELS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99)
 MEDIAN_INDEX = LEVELS.index(0.5)
+SIMPLE_FORECASTS = [2, 4, 5, 7, 8, 9, 10, 11]
+INITIAL_GATES = [0.3, 0.2, 0.0, 0.0, 0.1, 0.0, 0.2, 0.1]
 
 
 @dataclass(frozen=True)
@@ -53,16 +56,25 @@ class PretrainedNetwork(nn.Module):
         self.output = nn.Linear(2 * hidden, PATCH_LENGTH * len(LEVELS))
         self.output_skip = nn.Linear(PATCH_FEATURES, PATCH_LENGTH * len(LEVELS))
         nn.init.zeros_(self.output_skip.weight)
+        self.gates = nn.Linear(hidden, len(SIMPLE_FORECASTS))
+        with torch.no_grad():
+            self.gates.weight.zero_()
+            self.gates.bias.copy_(torch.tensor(INITIAL_GATES))
 
     def forward(self, context: Context, horizon_patches: int) -> Tensor:
         """Quantiles `[B, J * P, Q]` of normalized values at `LEVELS`."""
         features = patch_features(context, horizon_patches)
         x = self.embedding(features) + self.embedding_skip(features)
-        ahead = self.backbone(x)[0][:, -horizon_patches:]
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.training):
+            encoded = self.backbone(x)[0]
+        ahead = encoded[:, -horizon_patches:].float()
         raw = self.output(functional.silu(self.output_hidden(ahead)))
         raw = raw + self.output_skip(features[:, -horizon_patches:])
         raw = raw.view(len(raw), horizon_patches * PATCH_LENGTH, len(LEVELS))
-        median = raw[..., MEDIAN_INDEX : MEDIAN_INDEX + 1]
+        steps = features[:, -horizon_patches:, : STEP_FEATURES * PATCH_LENGTH]
+        steps = steps.reshape(len(raw), horizon_patches, PATCH_LENGTH, STEP_FEATURES)
+        simple = steps[..., SIMPLE_FORECASTS] @ self.gates(ahead)[..., None]  # [B, J, P, 1]
+        median = raw[..., MEDIAN_INDEX : MEDIAN_INDEX + 1] + simple.flatten(1, 2)
         below = functional.softplus(raw[..., :MEDIAN_INDEX].flip(-1) - 2).cumsum(-1).flip(-1)
         above = functional.softplus(raw[..., MEDIAN_INDEX + 1 :] - 2).cumsum(-1)
         return torch.cat([median - below, median, median + above], -1)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rnnforecast.models.pretrained.context import PATCH_LENGTH
 from rnnforecast.pretraining.synthetic import augmentation
-from rnnforecast.pretraining.synthetic.families import FAMILIES, Calendar
+from rnnforecast.pretraining.synthetic.families import FAMILIES, SHORT, Calendar
 from rnnforecast.pretraining.synthetic.gaussian_process import standardize
 from rnnforecast.pretraining.synthetic.random import Random
 from rnnforecast.pretraining.synthetic.seasonality import CALENDARS, draw_calendars
@@ -67,9 +67,9 @@ def synthetic_batch(
 
 def _series(random: Random, calendar: Calendar, steps: int) -> Tensor:
     count = len(calendar.number)
-    family = random.choice([share for _, share in FAMILIES], count)
+    family = random.choice([each[2 if steps < 2 * SHORT else 1] for each in FAMILIES], count)
     x = torch.zeros(count, steps, device=random.device)
-    for number, (generate, _) in enumerate(FAMILIES):
+    for number, (generate, *_) in enumerate(FAMILIES):
         rows = torch.nonzero(family == number)[:, 0]
         if len(rows):
             part = Calendar(calendar.number[rows], calendar.pairs)

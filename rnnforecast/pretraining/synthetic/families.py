@@ -53,20 +53,30 @@ def structural(random: Random, calendar: Calendar, steps: int) -> Tensor:
 
 
 def exponential_smoothing(random: Random, calendar: Calendar, steps: int) -> Tensor:
-    """Random walks of level, slope and seasonal pattern, with noise; `[B, steps]`."""
+    """Innovations that change level, slope and seasonal pattern, as in state space models of
+    exponential smoothing; `[B, steps]`.
+
+    Hyndman et al. (2008), "Forecasting with Exponential Smoothing". Short series, such as those of
+    years, change their level by most of an innovation, long ones by little of it.
+    """
     count = len(calendar.number)
-    unit = 1 / steps**0.5
-    level = random.normal(count, steps).cumsum(1) * unit * random.log_uniform(0.05, 3.0, count, 1)
-    slope = random.normal(count, steps).cumsum(1).cumsum(1) * unit**3
-    slope = slope * random.log_uniform(0.02, 2.0, count, 1)
-    drift = torch.linspace(0, 1, steps, device=random.device) * random.normal(count, 1) * 2
-    drift = torch.where(random.chance(0.6, count, 1), drift, 0.0)
+    heavy = standardize(random.student_t(4, count, steps))
+    error = torch.where(random.chance(0.7, count, 1), random.normal(count, steps), heavy)
+    strong, weak = random.uniform(0.1, 1.3, count, 1), random.log_uniform(0.003, 0.6, count, 1)
+    alpha = torch.where(random.chance(min(1.0, 40 / steps) * 0.7 + 0.15, count, 1), strong, weak)
+    level = alpha * error.cumsum(1)
+    beta = random.log_uniform(0.005, 0.5, count, 1) * random.chance(0.3, count, 1)
+    slope = alpha * beta * error.cumsum(1).cumsum(1) / (1 + steps / 50)
+    momentum = autoregressive_noise(random, random.uniform(0.5, 0.97, count, 1), steps).cumsum(1)
+    momentum = momentum * random.log_uniform(0.05, 1.5, count, 1) * random.chance(0.35, count, 1)
+    up = torch.where(random.chance(0.75, count, 1), 1.0, -1.0)
+    drift = up * random.log_uniform(0.02, 2.0, count, 1) * (20 / (steps + 4))
+    step = torch.arange(steps, device=random.device)
+    drift = drift * step * random.chance(0.75, count, 1)
     season = standardize(seasonal_walk(random, calendar.number, calendar.pairs, steps))
-    season = season * random.log_uniform(0.05, 2.0, count, 1) * (calendar.seasons[:, :1] > 1)
-    noise = random.normal(count, steps) * random.log_uniform(0.02, 1.0, count, 1)
-    slope = slope * random.chance(0.5, count, 1)
-    found: Tensor = level + slope + drift + season + noise
-    return found
+    season = season * random.log_uniform(0.1, 6.0, count, 1) * (calendar.seasons[:, :1] > 1)
+    before = torch.cat([torch.zeros_like(level[:, :1]), level[:, :-1]], 1)
+    return before + error + slope + momentum + drift + season
 
 
 def regimes(random: Random, calendar: Calendar, steps: int) -> Tensor:
@@ -138,15 +148,17 @@ def mixtures(random: Random, calendar: Calendar, steps: int) -> Tensor:
 
 
 FAMILIES = (
-    (structural, 0.36),
-    (exponential_smoothing, 0.22),
-    (processes, 0.14),
-    (regimes, 0.07),
-    (events, 0.07),
-    (walks, 0.07),
-    (mixtures, 0.07),
+    (structural, 0.36, 0.27),
+    (exponential_smoothing, 0.22, 0.46),
+    (processes, 0.14, 0.07),
+    (regimes, 0.07, 0.03),
+    (events, 0.07, 0.04),
+    (walks, 0.07, 0.09),
+    (mixtures, 0.07, 0.04),
 )
-"""Families, and the share of each in a batch."""
+"""Families, and the share of each in batches of long and of short series."""
+SHORT = 150
+"""Steps of short contexts."""
 
 
 def _trend(random: Random, count: int, steps: int) -> Tensor:
@@ -167,9 +179,9 @@ def _trend(random: Random, count: int, steps: int) -> Tensor:
 def _noise(random: Random, count: int, steps: int) -> Tensor:
     """White, colored, autoregressive and heavy-tailed noise of size 1; `[count, steps]`."""
     white = random.normal(count, steps)
-    colored = colored_noise(random, random.uniform(0, 1.8, count, 1), steps)
+    colored = colored_noise(random, random.uniform(0, 2.2, count, 1), steps)
     phi = random.uniform(-0.5, 0.95, count, 1)
     autoregressive = standardize(autoregressive_noise(random, phi, steps))
     heavy = standardize(random.student_t(3, count, steps))
-    kind = random.choice((0.45, 0.2, 0.25, 0.1), count)
+    kind = random.choice((0.4, 0.3, 0.2, 0.1), count)
     return torch.stack([white, colored, autoregressive, heavy])[kind, torch.arange(count)]
