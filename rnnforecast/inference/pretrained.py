@@ -10,7 +10,7 @@ import torch
 
 from rnnforecast.models.pretrained.context import PATCH_LENGTH, build_context
 from rnnforecast.models.pretrained.network import LEVELS, PretrainedNetwork
-from rnnforecast.models.pretrained.weights import pretrained_network
+from rnnforecast.models.pretrained.weights import load_pretrained_network
 from rnnforecast.statistical.histories import Histories
 from rnnforecast.types import Floats
 
@@ -20,7 +20,10 @@ VALUES_AT_ONCE = 1_000_000
 """About the most values of contexts and horizons that are read together."""
 
 
-_package_network = cache(pretrained_network)
+@cache
+def pretrained_network() -> PretrainedNetwork:
+    """The network with the weights of this package, read once."""
+    return load_pretrained_network()
 
 
 @torch.no_grad()
@@ -41,7 +44,7 @@ def pretrained_quantiles(
         levels: Q increasing levels between 0 and 1.
         net: the network of the package by default.
     """
-    net = net or _package_network()
+    net = net or pretrained_network()
     recent = histories.last(MAX_CONTEXT)
     patches = -(-horizon // PATCH_LENGTH)
     missing = -len(recent.values) % PATCH_LENGTH

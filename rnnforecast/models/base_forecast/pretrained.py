@@ -9,7 +9,7 @@ from rnnforecast.models.base_forecast.base_forecast import BaseForecast
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.pretrained.context import PATCH_LENGTH, build_context
 from rnnforecast.models.pretrained.network import MEDIAN_INDEX
-from rnnforecast.models.pretrained.weights import pretrained_network
+from rnnforecast.models.pretrained.weights import load_pretrained_network
 
 TRAITS = ("candidate", "window_forecast")
 
@@ -20,10 +20,10 @@ class PretrainedForecast(nn.Module):
     def __init__(self, lookback: int, horizon: int, season: int) -> None:
         """Sizes in steps; a season of 1 means none."""
         super().__init__()
-        self.network = pretrained_network().requires_grad_(False)
+        self.network = load_pretrained_network().requires_grad_(False)
         self.horizon = horizon
         self.padding = -lookback % PATCH_LENGTH
-        self.seasons = [season if 1 < season else 0, 0]
+        self.seasons = [season if season > 1 else 0, 0]
 
     @torch.no_grad()
     def forward(self, values: Tensor, input_mask: Tensor) -> Tensor:

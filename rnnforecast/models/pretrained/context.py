@@ -154,15 +154,15 @@ class _Trend:
         cycles = (step[length:] - length) // lag + 1
         blank = torch.zeros_like(z)
         previous = torch.cat([blank[:, :1], z[:, :-1]], 1)
-        futures = (
+        futures = [
             self.last.expand(-1, len(ahead)),
             self.last + self.drift * ahead,
             torch.sinh(last_cycle[:, length:]) + self.change * lag * cycles,
             self.level.expand(-1, len(ahead)),
-        )
-        futures = tuple(_limit(torch.asinh(future)) for future in futures)
-        pasts = (previous, blank, blank, blank)
-        return [torch.cat(pair, 1) for pair in zip(pasts, futures, strict=True)]
+        ]
+        pasts = [previous, blank, blank, blank]
+        limited = [_limit(torch.asinh(future)) for future in futures]
+        return [torch.cat(pair, 1) for pair in zip(pasts, limited, strict=True)]
 
     def summary(self, length: int) -> Tensor:
         """`[B, 5]`."""
@@ -183,16 +183,17 @@ def _limit(z: Tensor) -> Tensor:
 
 
 def _summary(context: Context) -> Tensor:
-    """`[B, 13]` periods and their strengths, length, gaps, where zero lies, and sizes of changes."""
+    """`[B, 13]` periods and their strengths, length, gaps, where zero lies, sizes of changes."""
     z, weight = context.z, context.observed.to(context.z.dtype)
     steps = z.shape[1]
     length = (steps - weight.argmax(1, keepdim=True)).to(weight.dtype).clamp_min(1)
     lags = context.periods.lags.to(weight.dtype)
     zero = torch.asinh(-context.mean / context.scale).clamp(-6, 6).to(weight.dtype)
     lowest = torch.where(context.observed, z, MAX_NORMALIZED).amin(1, keepdim=True)
+    first = context.periods.lags[:, :1]
     sizes = [
-        _mean_change(z, weight, lag)
-        for lag in (torch.ones_like(context.periods.lags[:, :1]), *context.periods.lags.split(1, 1))
+        _mean_change(z, weight, lag[:, None])
+        for lag in torch.cat([torch.ones_like(first), context.periods.lags], 1).unbind(1)
     ]
     return torch.cat(
         [

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from rnnforecast.models.pretrained.network import NetworkConfig, PretrainedNetwork
 
 
-def pretrained_network() -> PretrainedNetwork:
+def load_pretrained_network() -> PretrainedNetwork:
     """A new copy of the network, with the weights of this package."""
     with as_file(files("rnnforecast.models.pretrained") / "weights.safetensors") as file:
         return load_network(file)

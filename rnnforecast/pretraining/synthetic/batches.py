@@ -67,7 +67,8 @@ def synthetic_batch(
 
 def _series(random: Random, calendar: Calendar, steps: int) -> Tensor:
     count = len(calendar.number)
-    family = random.choice([each[2 if steps < 2 * SHORT else 1] for each in FAMILIES], count)
+    shares = [short if steps < 2 * SHORT else long for _, long, short in FAMILIES]
+    family = random.choice(shares, count)
     x = torch.zeros(count, steps, device=random.device)
     for number, (generate, *_) in enumerate(FAMILIES):
         rows = torch.nonzero(family == number)[:, 0]
