@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from rnnforecast.models.pretrained.context import PATCH_LENGTH, build_context
 from rnnforecast.models.pretrained.network import LEVELS, PretrainedNetwork
 from rnnforecast.models.pretrained.weights import load_pretrained_network
 from rnnforecast.statistical.histories import Histories
-from rnnforecast.types import Floats
+from rnnforecast.training.device import one_thread
+from rnnforecast.types import Floats, Ints
 
 MAX_CONTEXT = 1536
 """Steps before the origin that are read at most."""
-VALUES_AT_ONCE = 1_000_000
-"""About the most values of contexts and horizons that are read together."""
+CONTEXT_PATCHES = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, MAX_CONTEXT // PATCH_LENGTH)
+"""Patches of a context: as few of these as hold the history, whatever the others are."""
+BATCH_SIZE = 64
+"""Histories that are forecast at once, always as many: matrix products of other sizes round
+differently, and more are no faster."""
 
 
 @cache
@@ -27,6 +34,7 @@ def pretrained_network() -> PretrainedNetwork:
 
 
 @torch.no_grad()
+@one_thread()
 def pretrained_quantiles(
     histories: Histories,
     *,
@@ -37,6 +45,8 @@ def pretrained_quantiles(
 ) -> Floats:
     """Quantiles `[M, H, Q]` of M histories; NaN only for a history without a value.
 
+    The forecast of a history is the same to the last bit whatever the others are.
+
     Args:
         histories: in the units of the forecast; bounds of the values are left to the caller.
         seasons: steps a season, the main one first; two are read. Others are found in the values.
@@ -46,23 +56,31 @@ def pretrained_quantiles(
     """
     net = net or pretrained_network()
     recent = histories.last(MAX_CONTEXT)
-    patches = -(-horizon // PATCH_LENGTH)
-    missing = -len(recent.values) % PATCH_LENGTH
-    values = np.pad(recent.values, ((missing, 0), (0, 0))).T  # [M, L]
-    observed = np.pad(recent.observed, ((missing, 0), (0, 0))).T
     given = torch.tensor(([each for each in seasons if each > 1] + [0, 0])[:2])
-    size = max(1, VALUES_AT_ONCE // max(values.shape[1] + patches * PATCH_LENGTH, 1))
-    found = np.full((len(values), horizon, len(levels)), np.nan)
-    for begin in range(0, len(values), size):
-        rows = slice(begin, begin + size)
-        known = torch.from_numpy(observed[rows])
-        context = build_context(
-            torch.from_numpy(values[rows].astype(np.float64)), known, given.expand(len(known), 2)
-        )
-        quantiles = context.denormalize(net(context, patches).double())
-        found[rows] = _at_levels(quantiles[:, :horizon].numpy(), levels)
-    found[~observed.any(1)] = np.nan
+    found = np.full((len(recent.start), horizon, len(levels)), np.nan)
+    patches = np.searchsorted(CONTEXT_PATCHES, -(-recent.lengths // PATCH_LENGTH))
+    known = recent.observed.any(0)
+    for size in np.unique(patches[known]).tolist():
+        steps = CONTEXT_PATCHES[size] * PATCH_LENGTH
+        chosen = np.flatnonzero(known & (patches == size))
+        for begin in range(0, len(chosen), BATCH_SIZE):
+            rows = chosen[begin : begin + BATCH_SIZE]
+            values, observed = (
+                _last_rows(each, rows, steps) for each in (recent.values, recent.observed)
+            )
+            context = build_context(values.double(), observed, given.expand(len(observed), 2))
+            quantiles = context.denormalize(net(context, -(-horizon // PATCH_LENGTH)).double())
+            found[rows] = _at_levels(quantiles[: len(rows), :horizon].numpy(), levels)
     return found
+
+
+def _last_rows(table: npt.NDArray[Any], chosen: Ints, steps: int) -> Tensor:
+    """The last `steps` rows of the chosen columns of `table [T, M]`, as `[BATCH_SIZE, steps]` with
+    zeros before the first row and in further columns."""
+    last = table[-steps:, chosen]
+    found = np.zeros((BATCH_SIZE, steps), dtype=table.dtype)
+    found[: len(chosen), steps - len(last) :] = last.T
+    return torch.from_numpy(found)
 
 
 def _at_levels(quantiles: Floats, levels: Sequence[float]) -> Floats:
