@@ -3,6 +3,7 @@
 In Python the same workflows take data frames:
 
 >>> import rnnforecast as rf
+>>> rf.predict(sales, horizon=7)  # doctest: +SKIP
 >>> run = rf.train({"window": {"horizon": 7}}, sales)  # doctest: +SKIP
 >>> run.predict()  # doctest: +SKIP
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rnnforecast.api.backtest import Backtest, backtest
     from rnnforecast.api.check import Check, check
     from rnnforecast.api.inputs import read_spec
+    from rnnforecast.api.predict import predict
     from rnnforecast.api.run import Run, load_run
     from rnnforecast.api.train import train
     from rnnforecast.api.tune import Tuning, tune
@@ -54,6 +56,7 @@ __all__ = [
     "backtest",
     "check",
     "load_run",
+    "predict",
     "read_spec",
     "train",
     "tune",
@@ -65,6 +68,7 @@ _MODULES = {
     "Check": "api.check",
     "check": "api.check",
     "read_spec": "api.inputs",
+    "predict": "api.predict",
     "Run": "api.run",
     "load_run": "api.run",
     "train": "api.train",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,6 +23,9 @@ SpecLike: TypeAlias = str | os.PathLike[str] | Mapping[str, Any] | Spec
 DataLike: TypeAlias = Any
 """A data frame of pandas, polars or another library that narwhals reads, the path of a file, a
 folder or a pattern, a URL, or a list of these."""
+
+TimeLike: TypeAlias = Any
+"""A timestamp as text, a `datetime`, a `pandas.Timestamp`, or a whole number."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,16 @@ def read_inputs(spec: SpecLike, data: DataLike | None, **sections: Mapping[str, 
     read = _read_spec(spec, sections, needs_path=data is None)
     source = read.data.source_paths(path) if data is None else read_data(data)
     return Inputs(read, source, path.resolve().parent)
+
+
+def whole_number(number: object, name: str) -> int | None:
+    """A number of at least 1, also of NumPy; None stays. UsageError for anything else."""
+    if number is None:
+        return None
+    if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
+        found = f"expected a whole number of at least 1, found {number!r}"
+        raise UsageError(Problem(name, found))
+    return int(number)
 
 
 def read_data(data: DataLike) -> tuple[DataSource, ...]:

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from functools import cached_property
-from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from rnnforecast.api.inputs import DataLike, read_data
+from rnnforecast.api.inputs import DataLike, TimeLike, read_data, whole_number
 from rnnforecast.api.progress import ApiListener, Progress
 from rnnforecast.errors import Problem, UsageError
 from rnnforecast.output.folder_snapshot import FolderFiles
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
 
 KEPT_FILES = (run_folder.RESOLVED_SPEC_FILE, STATE_FILE, METRICS_FILE, HOLDOUT_FILE)
 """Files of a run folder that a loaded run has in memory."""
-
-TimeLike: TypeAlias = Any
-"""A timestamp as text, a `datetime`, a `pandas.Timestamp`, or a whole number."""
 
 
 class Run:
@@ -137,7 +133,7 @@ class Run:
             ['2024-03-01', '2024-03-02', '2024-03-03']
         """
         prediction = self._predict(data, horizon, origin, progress)
-        return _with_timezone(prediction.tables["forecast"], prediction.cleaned.panel)
+        return forecast_frame(prediction)
 
     def plot(
         self,
@@ -248,12 +244,7 @@ class Run:
         origin: TimeLike | None,
         progress: Progress,
     ) -> Prediction:
-        if horizon is not None:
-            is_whole = isinstance(horizon, Integral) and not isinstance(horizon, bool)
-            if not is_whole or horizon < 1:
-                found = f"expected a whole number of at least 1, found {horizon!r}"
-                raise UsageError(Problem("horizon", found))
-            horizon = int(horizon)
+        horizon = whole_number(horizon, "horizon")
         listener = ApiListener(progress)
         prediction = forecast_data(
             self._fitted,
@@ -307,6 +298,11 @@ def read_run(folder: Path, source: Sequence[DataSource] = (), messages: Sequence
     name = run_folder.RESOLVED_SPEC_FILE
     spec = parse_spec(files.read_text(name), name=name, rules=(), needs_path=False)
     return Run(fitted, spec, stored=files, source=source, messages=messages)
+
+
+def forecast_frame(prediction: Prediction) -> pd.DataFrame:
+    """The table of a forecast, in the time zone of the data."""
+    return _with_timezone(prediction.tables["forecast"], prediction.cleaned.panel)
 
 
 def _with_timezone(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:

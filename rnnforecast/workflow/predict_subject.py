@@ -47,6 +47,8 @@ class UntrainedSubject:
         """The commands that train a run on the data."""
         if self.spec_file is not None:
             return f"rnnforecast train {self.spec_file}"
+        if self.given == "-":
+            return "write them to a file, then rnnforecast init, check and train"
         return f"rnnforecast init {self.given}, then check and train"
 
     def to_json(self) -> dict[str, object]:
@@ -110,13 +112,6 @@ def find_subject(
             return _of_spec(path, data, horizon, overrides)
         _check_data(text, path)
     return _of_data(text, data, horizon, overrides)
-
-
-def subject_of_spec(
-    spec: Spec, source: Sequence[DataSource], *, has_horizon: bool = True
-) -> UntrainedSubject:
-    """Data frames or files with a spec in memory."""
-    return UntrainedSubject("data", "data", tuple(source), spec, has_horizon)
 
 
 def spec_text(spec: Spec) -> str:

@@ -97,7 +97,7 @@ def test_every_command_of_a_page_runs_in_the_order_given(workplace: Path, page: 
 
 def test_the_readme_has_the_tour() -> None:
     verbs = [arguments[0] for arguments in _commands(ROOT / "README.md")]
-    assert verbs[:4] == ["init", "check", "train", "predict"]
+    assert verbs[:5] == ["predict", "init", "check", "train", "predict"]
 
 
 @pytest.mark.pictures
@@ -109,6 +109,7 @@ def test_the_demo_leaves_a_forecast_and_a_picture(
     spec.write_text(short, encoding="utf-8")
     monkeypatch.setattr("rnnforecast.workflow.demo.sample_data_folder", lambda: spec.parent)
     _run("demo")
+    assert (workplace / "demo" / "first-forecast" / "forecast.csv").is_file()
     assert (workplace / "demo" / "forecast" / "forecast.csv").is_file()
     assert (workplace / "demo" / "forecast" / "plots" / "co2.png").is_file()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 from typing import Annotated
 
 from rnnforecast.batch.stop_signal import stop_on_signal
@@ -18,18 +19,25 @@ def demo(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train and forecast on bundled data: weekly carbon dioxide."""
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
+    """Forecast bundled data, weekly carbon dioxide: without a training, then with one."""
+    console, begin = ConsoleListener(quiet=quiet, verbose=verbose), monotonic()
     with handle_errors(console):
         from rnnforecast.batch.lock import output_lock
         from rnnforecast.workflow.demo import SPEC_FILE, sample_data_folder
         from rnnforecast.workflow.predict import predict
+        from rnnforecast.workflow.predict_subject import find_subject
         from rnnforecast.workflow.train import train
 
         resume_gc()
 
         spec = sample_data_folder() / SPEC_FILE
-        run, forecast = out / "run", out / "forecast"
+        run, forecast, first = out / "run", out / "forecast", out / "first-forecast"
+        console.info(f"rnnforecast predict {spec} -o {first}")
+        with output_lock(first, "demo", wait, on_wait=console.info):
+            predict(find_subject(str(spec)), str(first), force=force, listener=console)
+        seconds = monotonic() - begin
+        console.info(f"forecast without a training, in {seconds:.1f} s: {first / 'forecast.csv'}")
+        _print_plots(console, first)
         console.info(f"rnnforecast train {spec} -o {run}")
         lock = output_lock(run, "demo", wait, on_wait=console.info)
         with lock, stop_on_signal(console) as should_stop:
@@ -40,5 +48,9 @@ def demo(
             predicted = predict(run, str(forecast), force=force, listener=console)
         span = f"{predicted.first_timestamp} to {predicted.last_timestamp}"
         console.info(f"forecast, {span}: {forecast / 'forecast.csv'}")
-        for plot in sorted((forecast / "plots").glob("*.png")):
-            console.info(f"plot: {plot}")
+        _print_plots(console, forecast)
+
+
+def _print_plots(console: ConsoleListener, forecast: Path) -> None:
+    for plot in sorted((forecast / "plots").glob("*.png")):
+        console.info(f"plot: {plot}")

@@ -36,4 +36,6 @@ def init(
         for line in result.findings:
             console.info(line)
         option = " --partitions" if result.by_partitions else ""
-        console.info(f"spec written to {out}; next: rnnforecast check {out}{option}")
+        console.info(f"spec written to {out}")
+        console.info(f"a forecast at once, without a training: rnnforecast predict {out}")
+        console.info(f"for networks trained on these data, next: rnnforecast check {out}{option}")

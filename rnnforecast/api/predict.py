@@ -1,0 +1,84 @@
+"""A forecast without a training in Python: `rnnforecast.predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rnnforecast.api.inputs import DataLike, SpecLike, TimeLike, read_inputs, whole_number
+from rnnforecast.api.progress import ApiListener, Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def predict(
+    data: DataLike | None = None,
+    *,
+    horizon: int | None = None,
+    spec: SpecLike | None = None,
+    origin: TimeLike | None = None,
+    progress: Progress = "auto",
+) -> pd.DataFrame:
+    """Forecasts every series from its end on, without a training.
+
+    The forecast is that of statistical methods, which are fitted to each series, and of a network
+    that was pretrained on synthetic series and comes with the package. Covariates are not read. For
+    networks trained on the data, which often forecast many long series better, see `train`.
+
+    Args:
+        data: the history: a data frame (of pandas, polars, or any library that narwhals reads), the
+            path of a file or folder, or a list of these; those of `data.path` in the spec if not
+            given.
+        horizon: steps ahead; that of the spec, or what is usual for the data, if not given.
+        spec: the path of a YAML file, a dict of its sections, or a `Spec`, for columns, cleaning,
+            quantiles and the like; all is detected if not given.
+        origin: the first timestamp to forecast, from what was known before it: as text, a date, a
+            `pandas.Timestamp`, or a whole number for steps that are counted; the end of each series
+            if not given.
+        progress: see `train`.
+
+    Returns:
+        The table of `Run.predict`.
+
+    Raises:
+        SpecError: the spec is not valid.
+        DataError: the data cannot be used.
+        StaleInput: the data are beyond an error limit of the section checks of the spec.
+
+    Warns:
+        ForecastWarning: what cleaning changed; findings of the checks; series without a forecast,
+            which are left out.
+
+    Examples:
+        >>> import pandas as pd
+        >>> import rnnforecast as rf
+        >>> days = pd.date_range("2024-01-01", periods=60)
+        >>> sales = pd.DataFrame({"ds": days, "y": [10.0 + day % 7 for day in range(60)]})
+        >>> rf.predict(sales, horizon=3)["ds"].dt.strftime("%Y-%m-%d").tolist()
+        ['2024-03-01', '2024-03-02', '2024-03-03']
+    """
+    horizon = whole_number(horizon, "horizon")
+    sections: dict[str, dict[str, object]] = {}
+    has_horizon = True
+    if horizon is not None:
+        sections["window"] = {"horizon": horizon}
+    elif spec is None or (isinstance(spec, Mapping) and not spec.get("window", {}).get("horizon")):
+        sections["window"], has_horizon = {"horizon": 1}, False
+    inputs = read_inputs({} if spec is None else spec, data, **sections)
+    from rnnforecast.api.run import forecast_frame
+    from rnnforecast.pipeline.checks.run_checks import CheckOptions
+    from rnnforecast.workflow.predict_subject import UntrainedSubject
+    from rnnforecast.workflow.predict_untrained import forecast_untrained
+
+    listener = ApiListener(progress)
+    subject = UntrainedSubject("data", "data", inputs.source, inputs.spec, has_horizon)
+    _, prediction = forecast_untrained(
+        subject,
+        origin=None if origin is None else str(origin),
+        checks=CheckOptions(),
+        listener=listener,
+    )
+    if prediction.failed:
+        listener.warning(str(prediction.part_failed_error()))
+    return forecast_frame(prediction)
