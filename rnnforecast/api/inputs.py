@@ -89,7 +89,7 @@ def read_inputs(spec: SpecLike, data: DataLike | None, **sections: Mapping[str, 
     return Inputs(read, source, path.resolve().parent)
 
 
-def whole_number(number: object, name: str) -> int | None:
+def whole_number(number: Any, name: str) -> int | None:
     """A number of at least 1, also of NumPy; None stays. UsageError for anything else."""
     if number is None:
         return None

@@ -122,7 +122,7 @@ def fit_untrained_run(
             "versions": {"rnnforecast": __version__, "torch": device.TORCH_VERSION},
             "seed": spec.training.seed,
             "device": "cpu",
-            "fingerprint": _fingerprint(given, data_hash),
+            "fingerprint": _fingerprint(resolved, data_hash),
             "data_sha256": data_hash,
             "interrupted": False,
             "parameters": sum(each.numel() for each in pretrained_network().parameters()),
@@ -141,6 +141,8 @@ def _error_correlation(horizon: int) -> Floats:
 
 
 def _fingerprint(spec: Spec, data_hash: str) -> str:
-    """SHA-256 of the spec, the data and the version, whose pretrained network it is."""
-    parts = [dump_spec(spec), data_hash, __version__]
+    """SHA-256 of the spec but for the place of the data, of the data, and of the version, whose
+    pretrained network it is."""
+    data = spec.data.model_copy(update={"path": ()})
+    parts = [dump_spec(spec.model_copy(update={"data": data})), data_hash, __version__]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

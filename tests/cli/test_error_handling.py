@@ -188,12 +188,7 @@ def test_a_flipped_byte_in_a_run_folder_is_detected(
 def test_a_folder_that_is_no_run_is_refused(rnnforecast: Run) -> None:
     Path("empty").mkdir()
     assert_refused(rnnforecast("predict", "empty"), 4, "is not a run folder")
-    assert_refused(rnnforecast("predict", "nowhere"), 4, "nowhere", "there is no such folder")
-
-
-def test_a_spec_in_place_of_a_run_is_refused(given: Run, rnnforecast: Run) -> None:
-    given()
-    assert_refused(rnnforecast("predict", "spec.yaml"), 4, "spec.yaml", "is not a run folder")
+    assert_refused(rnnforecast("predict", "nowhere"), 4, "nowhere", "there is no such file")
 
 
 def test_a_run_may_have_a_dot_in_its_name(given: Run, train: Run, rnnforecast: Run) -> None:
@@ -341,7 +336,7 @@ def test_names_that_no_result_can_have_are_wrong_use(
             assert done.exit_code == 2, (command, name[:20], done.stderr)
             assert "Traceback" not in done.stderr
     assert rnnforecast("init", "data.csv", "-o", "a" * 5000).exit_code == 2
-    assert_refused(rnnforecast("predict", "a" * 5000), 4, "there is no such folder")
+    assert_refused(rnnforecast("predict", "a" * 5000), 4, "run folder")
     assert_refused(rnnforecast("predict", "run", "--data", ""), 4, "is empty")
 
 

@@ -1,0 +1,88 @@
+"""`rnnforecast predict DATA`: a forecast without a run, from the command line and in Python."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import rnnforecast as rf
+from rnnforecast.pipeline import statistical
+
+Run = Callable[..., Any]
+
+
+def test_data_in_any_place_give_the_same_table(given: Run, rnnforecast: Run) -> None:
+    given()
+    text = Path("data.csv").read_text(encoding="utf-8")
+    Path("many").mkdir()
+    Path("many/all.csv").write_text(text, encoding="utf-8")
+    tables = []
+    for place in ("data.csv", "-", "many", "spec.yaml"):
+        done = rnnforecast("predict", place, "--horizon=4", "-o", "-", stdin=text)
+        assert done.exit_code == 0, done.stderr
+        tables.append(done.stdout)
+    assert len(set(tables)) == 1
+    command = pd.read_csv(io.StringIO(tables[0]), parse_dates=["ds", "cutoff"])
+    python = rf.predict(pd.read_csv("data.csv", parse_dates=["ds"]), horizon=4)
+    pd.testing.assert_frame_equal(command, python, check_dtype=False, rtol=0, atol=0)
+
+
+def test_a_folder_is_that_of_a_run_and_can_be_reported_again(given: Run, rnnforecast: Run) -> None:
+    given()
+    done = rnnforecast("predict", "data.csv", "--total", "7", "--json", "--ledger", "ledger")
+    assert done.exit_code == 0, done.stderr
+    assert "rnnforecast init data.csv" in done.stderr
+    assert json.loads(done.stdout)["trained_at"] == ""
+    folder = Path("forecasts/data")
+    names = {file.name for file in folder.iterdir()}
+    assert {"forecast.csv", "totals.csv", "run.json", "report.html", "plots"} <= names
+    stored = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert (stored["run"], stored["subject"], stored["horizon"]) == (None, "data.csv", 15)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "No network was trained on these data" in page
+    assert "rnnforecast predict data.csv --horizon 15" in page
+    (folder / "report.html").unlink()
+    assert rnnforecast("report", folder).exit_code == 0
+    assert (folder / "report.html").read_text(encoding="utf-8") == page
+    assert Path("ledger").is_dir()
+    given("ds,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,4\n")
+    assert "another forecast" in rnnforecast("report", folder).stderr
+
+
+def test_a_series_without_a_forecast_is_exit_code_6(given: Run, rnnforecast: Run) -> None:
+    rows = [f"{name},2024-01-{day:02},{day % 7}" for name in "ab" for day in range(1, 29)]
+    given("\n".join(["id,ds,y", *rows, "c,2024-01-01,", "c,2024-01-02,"]))
+    done = rnnforecast("predict", "data.csv", "--horizon=2", "-o", "f.csv")
+    assert done.exit_code == 6
+    assert "c" in done.stderr
+    found = pd.read_csv("f.csv").groupby("id")["status"].first()
+    assert found.to_dict() == {"a": "model", "b": "model", "c": "skipped"}
+
+
+def test_options_that_need_a_run_are_refused(given: Run, rnnforecast: Run) -> None:
+    given()
+    done = rnnforecast("predict", "data.csv", "--partitions", "-o", "out")
+    assert done.exit_code == 2
+    assert "rnnforecast init data.csv" in done.stderr
+    assert rnnforecast("predict", "data.csv", "--resume").exit_code == 2
+    assert rnnforecast("predict", "data.csv", "--data", "data.csv").exit_code == 2
+    own = rnnforecast("predict", "data.csv", "-o", "data.csv", "--force", "--horizon=2")
+    assert own.exit_code == 2
+    assert "would be replaced" in own.stderr
+
+
+def test_the_number_of_workers_does_not_matter(
+    given: Run, rnnforecast: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given()
+    assert rnnforecast("predict", "data.csv", "-o", "one.csv", "--workers=1").exit_code == 0
+    monkeypatch.setattr(statistical, "MIN_VALUES_FOR_WORKERS", 1)
+    monkeypatch.setattr(statistical, "MAX_VALUES_AT_ONCE", 1)
+    assert rnnforecast("predict", "data.csv", "-o", "two.csv", "--workers=2").exit_code == 0
+    assert Path("one.csv").read_bytes() == Path("two.csv").read_bytes()

@@ -1,0 +1,45 @@
+"""Forecasts without training: the mean of statistical methods and the pretrained network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.cleaning_plan import align_table, read_table
+from rnnforecast.data.windows.origins import WindowIndex
+from rnnforecast.inference.pretrained import pretrained_quantiles
+from rnnforecast.pipeline.statistical import statistical_quantiles
+from rnnforecast.pipeline.untrained_forecast import PRETRAINED_WEIGHT, untrained_quantiles
+from rnnforecast.pipeline.untrained_run import build_untrained_plan, fit_untrained_run
+from rnnforecast.spec.load import spec_from_values
+from rnnforecast.statistical.histories import Histories
+
+LEVELS = (0.1, 0.5, 0.9)
+
+
+def test_quantiles_are_the_weighted_mean_of_both(tmp_path: Path) -> None:
+    days, random = pd.date_range("2024-01-01", periods=40), np.random.default_rng(0)
+    values = 50 + np.arange(40) % 7 + random.normal(size=(2, 40))
+    frame = pd.DataFrame({"ds": days, "a": values[0], "b": values[1]})
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    spec = spec_from_values(
+        {"data": {"path": "x", "targets": ["a", "b"]}, "window": {"horizon": 5, "season": 7}}
+    )
+    plan = build_untrained_plan(spec)
+    aligned = align_table(plan, read_table(plan, [str(tmp_path / "data.csv")]))
+    now = pd.Timestamp("2024-06-01", tz="UTC").to_pydatetime()
+    run, cleaned = fit_untrained_run(spec, spec, aligned, [], now)
+    assert not run.is_trained
+    assert run.statistical_seasons == (7,)
+    ends = np.array([40, 40])
+    index = WindowIndex(np.arange(2), ends, ends + 5)
+    options = {"steps": 5, "horizon": 5, "seasons": (7,), "joint": False}
+    found = untrained_quantiles(cleaned, index, LEVELS, **options)  # type: ignore[arg-type]
+    statistical = statistical_quantiles(cleaned, index, LEVELS, **options)  # type: ignore[arg-type]
+    pretrained = pretrained_quantiles(
+        Histories.from_values(cleaned.values), seasons=(7,), horizon=5, levels=LEVELS
+    )[:, :, None]
+    expected = (1 - PRETRAINED_WEIGHT) * statistical + PRETRAINED_WEIGHT * pretrained
+    np.testing.assert_allclose(found, expected, rtol=1e-12)

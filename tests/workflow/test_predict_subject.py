@@ -1,0 +1,104 @@
+"""The first argument of `predict`: a run, data, or a spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rnnforecast.errors import DataError, SpecError, UsageError
+from rnnforecast.output.ownership import write_mark
+from rnnforecast.workflow.predict_subject import UntrainedSubject, find_subject
+
+SPEC = "data: {path: sales.csv}\nwindow: {horizon: 3}\n"
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with data, a spec, and folders of other kinds."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("sales.csv", "many/a.csv", "many/b.csv", "damaged/state.json"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("ds,y\n2024-01-01,1\n", encoding="utf-8")
+    Path("spec.yaml").write_text(SPEC, encoding="utf-8")
+    for name in ("run", "store", "forecast", "empty"):
+        Path(name).mkdir()
+    write_mark(Path("run"), "run")
+    write_mark(Path("store"), "versions")
+    Path("forecast/forecast.csv").touch()
+    write_mark(Path("forecast"), "forecast")
+    return tmp_path
+
+
+def data_of(text: str, **options: object) -> UntrainedSubject:
+    found = find_subject(text, **options)  # type: ignore[arg-type]
+    assert isinstance(found, UntrainedSubject)
+    return found
+
+
+@pytest.mark.parametrize("name", ["run", "store", "damaged"])
+def test_the_folder_of_a_run_is_a_run_even_if_it_is_damaged(name: str) -> None:
+    assert find_subject(name) == Path(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("sales.csv", "sales"), ("many", "many"), ("many/", "many"), ("many/*.csv", "data"),
+     ("-", "stdin"), ("https://example.org/a/day.csv?token=5", "day"),
+     ("postgresql://host/sales?table=x", "database")],
+)  # fmt: skip
+def test_data_have_a_name_for_their_forecast(place: Path, text: str, name: str) -> None:
+    found = data_of(text)
+    assert (found.name, found.spec_file, found.has_horizon) == (name, None, False)
+    expected = text if text == "-" or "://" in text else str(place / text)
+    assert found.source == (expected.rstrip("/"),)
+
+
+def test_a_horizon_may_be_given_in_two_ways() -> None:
+    for options in ({"horizon": 5}, {"overrides": ["window.horizon=5"]}):
+        found = data_of("sales.csv", **options)
+        assert found.has_horizon
+        assert found.spec.window.horizon == 5
+
+
+def test_a_spec_brings_its_data_horizon_and_keys(place: Path) -> None:
+    found = data_of("spec.yaml", overrides=["forecast.plots=3"])
+    assert found.source == (str(place / "sales.csv"),)
+    assert (found.name, found.spec.window.horizon, found.spec.forecast.plots) == ("spec", 3, 3)
+    other = data_of("spec.yaml", data=["many"], horizon=9)
+    assert other.source == (str(place / "many"),)
+    assert other.spec.window.horizon == 9
+
+
+@pytest.mark.parametrize("text", ["nowhere", "no*.csv", "empty", "forecast", "", "a" * 5000])
+def test_what_is_none_of_these_is_refused_with_all_that_it_may_be(text: str) -> None:
+    with pytest.raises(DataError) as refused:
+        find_subject(text)
+    (problem,) = refused.value.problems
+    for word in ("run folder", "data", "pattern", "URL", "standard input", "spec (.yaml)"):
+        assert word in problem.cure
+
+
+def test_the_errors_of_a_spec_are_those_of_other_commands() -> None:
+    with pytest.raises(SpecError, match="horizn"):
+        find_subject("spec.yaml", overrides=["window.horizn=3"])
+    with pytest.raises(SpecError, match="no such file"):
+        find_subject("other.yaml")
+
+
+def test_data_cannot_be_given_twice() -> None:
+    with pytest.raises(UsageError, match="--data"):
+        find_subject("sales.csv", data=["many"])
+
+
+def test_what_is_stored_has_no_password_and_gives_the_same_spec() -> None:
+    found = data_of(
+        "postgresql://me:secret@host/sales?table=x", overrides=["forecast.quantiles=[0.3]"]
+    )
+    stored = found.to_json()
+    assert "secret" not in str(stored)
+    again = UntrainedSubject.from_json(stored, ["new.csv"], 4)
+    assert again.spec.forecast == found.spec.forecast
+    assert again.spec.window.horizon == 4
+    with pytest.raises(ValueError, match="missing"):
+        UntrainedSubject.from_json({"run": None}, ["new.csv"], 4)
