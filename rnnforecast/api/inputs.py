@@ -93,7 +93,8 @@ def whole_number(number: Any, name: str) -> int | None:
     """A number of at least 1, also of NumPy; None stays. UsageError for anything else."""
     if number is None:
         return None
-    if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
+    is_whole = isinstance(number, Integral) and not isinstance(number, bool)
+    if not is_whole or number < 1:
         found = f"expected a whole number of at least 1, found {number!r}"
         raise UsageError(Problem(name, found))
     return int(number)
