@@ -38,6 +38,8 @@ from pretrained_training import Comparison, warm, whole
 from score_tables import ResultCache
 from speed import write_series
 
+from rnnforecast.pipeline.untrained_forecast import PRETRAINED_WEIGHT
+
 PARTS = ("gift", "alone", "warm", "speed", "wheel")
 ALONE = ("m3_monthly", "m3_quarterly")
 """Sets of the gate."""
@@ -52,8 +54,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--parts", nargs="*", choices=PARTS, default=PARTS, metavar="PART", help="|".join(PARTS))
     add("--series", type=int, default=100, metavar="N", help="series of each set alone")
     add(
-        "--weights", nargs="+", type=float, default=[0.5], metavar="W",
-        help="of the pretrained network, 0 to 1; the first is that of the gate",
+        "--weights", nargs="+", type=float, default=[PRETRAINED_WEIGHT], metavar="W",
+        help="of the pretrained network, 0 to 1; the first is the gate's",
     )  # fmt: skip
     add("--inside", action="store_true", help="alone: forecast the end of the training parts")
     add("--whole", action="store_true", help="alone: train too, 7 s a series")
