@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,9 +32,11 @@ from score_tables import ResultCache, Scores, run_key
 
 from rnnforecast.types import Floats
 from rnnforecast.workflow.predict import predict
+from rnnforecast.workflow.predict_subject import UntrainedSubject
 
 LEVELS = tuple(round(0.1 * step, 1) for step in range(1, 10))
 NAMES = [f"q{level:g}" for level in LEVELS]
+QUANTILES = f"forecast.quantiles=[{', '.join(map(str, LEVELS))}]"
 PRESETS = ("fast", "balanced", "best")
 TOLERANCE = 5e-4
 """Of seasonal naive's MASE, relative: figures are published with four digits."""
@@ -111,8 +114,7 @@ def run(
 ) -> Scores:
     """Trains in a temporary folder and forecasts all windows; returns times and scores."""
     horizon = f"window.horizon={configuration.horizon}"
-    quantiles = f"forecast.quantiles=[{', '.join(map(str, LEVELS))}]"
-    changes = (f"training.seed={seed}", quantiles, "forecast.plots=0", *changes)
+    changes = (f"training.seed={seed}", QUANTILES, "forecast.plots=0", *changes)
     sets = [part for change in changes for part in ("--set", change)]
     scores, trained, started = WindowScores(configuration.season), 0.0, 0.0
     with tempfile.TemporaryDirectory(prefix="rnnforecast-gift-") as temporary:
@@ -124,11 +126,22 @@ def run(
                 command(folder, "init", source.name, "--set", horizon)
                 trained = command(folder, "train", "spec.yaml", "-o", "run", *sets)
                 started = time.perf_counter()
-            out = folder / "forecast.csv"
-            predict(folder / "run", str(out), data=[str(source)], plots=False)
-            add_window(scores, window, pd.read_csv(out, dtype={"unique_id": str}))
+            predict_window(scores, window, folder / "run", folder, data=[str(source)])
     times = {"train_s": trained, "predict_s": time.perf_counter() - started}
     return {**times, **scores.result()}
+
+
+def predict_window(
+    scores: WindowScores,
+    window: Window,
+    subject: Path | UntrainedSubject,
+    folder: Path,
+    **data: Any,
+) -> None:
+    """Adds what `predict` forecasts for a window, by way of a file in the folder."""
+    out = folder / "forecast.csv"
+    predict(subject, str(out), plots=False, **data)
+    add_window(scores, window, pd.read_csv(out, dtype={"unique_id": str}))
 
 
 def add_window(scores: WindowScores, window: Window, forecast: pd.DataFrame) -> None:

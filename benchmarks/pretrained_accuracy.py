@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,14 +15,18 @@ from alone_sets import Sample
 from gift import LEVELS as GIFT_LEVELS
 from gift import (
     NAMES,
+    QUANTILES,
     Row,
+    Window,
     WindowScores,
     add_window,
     check_seasonal_naive,
     format_results,
     geometric_means,
+    predict_window,
     seasonal_naive_mase,
     split_windows,
+    write_history,
 )
 from gift_sets import CONFIGURATIONS, Configuration
 from measures import HEADINGS, LEVELS, headings, score
@@ -30,8 +35,10 @@ from pretrained_members import MemberForecasts, members_alone, members_of_panel
 from score_tables import Scores, format_row, table_head
 
 from rnnforecast.types import Floats
+from rnnforecast.workflow.predict_subject import find_subject
 
-STATISTICAL, PRETRAINED, MIXTURE = "statistical", "pretrained", "mixture"
+STATISTICAL, PRETRAINED, MIXTURE, COMMAND = "statistical", "pretrained", "mixture", "command"
+METHODS = (STATISTICAL, PRETRAINED, MIXTURE, COMMAND)
 COLUMNS = headings("owa", "smape", "mase", "wql", "cover_80", "cover_95")
 
 
@@ -48,12 +55,13 @@ def gift(data: Path, names: Sequence[str], weight: float) -> Part:
         STATISTICAL: "statistical combination",
         PRETRAINED: "pretrained network",
         MIXTURE: f"mixture, {weight:.0%} pretrained network",
+        COMMAND: "`predict` without a run",
     }
     part.text = format_results(rows, titles) if rows else ""
     if len(rows) < len(CONFIGURATIONS):
         part.rows = [not_measured(name, f"{len(rows)} of {len(CONFIGURATIONS)} configurations")]
         return part
-    for method in (PRETRAINED, MIXTURE):
+    for method in (PRETRAINED, COMMAND):
         ratios = geometric_means(rows, method)
         for measure, ratio, bound in zip(("MASE", "WQL"), ratios, (MASE, WQL), strict=True):
             label = f"{name}, {measure} / seasonal naive: {titles[method]}"
@@ -66,24 +74,37 @@ def _gift_row(configuration: Configuration, data: Path, weight: float) -> Row:
     table = configuration.load(data)
     row = Row(configuration, seasonal_naive_mase(configuration, table), {})
     check_seasonal_naive(configuration, row.own_mase)
-    methods = (STATISTICAL, PRETRAINED, MIXTURE)
-    scores = {method: WindowScores(configuration.season) for method in methods}
+    scores = {method: WindowScores(configuration.season) for method in METHODS}
     started = time.perf_counter()
-    for window in split_windows(configuration, table):
-        members = members_of_panel(
-            window.history,
-            horizon=configuration.horizon,
-            levels=GIFT_LEVELS,
-            wide=configuration.wide,
-        )
-        steps = window.actual.sort_values(["unique_id", "ds"])[["unique_id"]]
-        found = (members.statistical, members.pretrained, members.mixture(weight))
-        for method, quantiles in zip(methods, found, strict=True):
-            flat = pd.DataFrame(quantiles.reshape(len(steps), -1), steps.index, NAMES)
-            add_window(scores[method], window, steps.join(flat))
+    with tempfile.TemporaryDirectory(prefix="rnnforecast-pretrained-") as temporary:
+        folder = Path(temporary)
+        for number, window in enumerate(split_windows(configuration, table)):
+            _add_members(scores, configuration, window, weight)
+            source = folder / f"{number}.csv"
+            write_history(configuration, window.history, source)
+            horizon = configuration.horizon
+            subject = find_subject(str(source), horizon=horizon, overrides=[QUANTILES])
+            predict_window(scores[COMMAND], window, subject, folder)
     print(f"{time.perf_counter() - started:.1f} s", file=sys.stderr, flush=True)
     row.scores = {method: one.result() for method, one in scores.items()}
     return row
+
+
+def _add_members(
+    scores: dict[str, WindowScores], configuration: Configuration, window: Window, weight: float
+) -> None:
+    """Adds the forecasts of both members and their mixture for a window."""
+    members = members_of_panel(
+        window.history,
+        horizon=configuration.horizon,
+        levels=GIFT_LEVELS,
+        wide=configuration.wide,
+    )
+    steps = window.actual.sort_values(["unique_id", "ds"])[["unique_id"]]
+    found = (members.statistical, members.pretrained, members.mixture(weight))
+    for method, quantiles in zip((STATISTICAL, PRETRAINED, MIXTURE), found, strict=True):
+        flat = pd.DataFrame(quantiles.reshape(len(steps), -1), steps.index, NAMES)
+        add_window(scores[method], window, steps.join(flat))
 
 
 def alone(samples: dict[str, Sample], gated: Sequence[str], weights: Sequence[float]) -> Part:

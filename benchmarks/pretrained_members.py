@@ -1,6 +1,6 @@
 """Forecasts of the pretrained network, of the statistical combination, and their mixtures.
 
-Seasons are those that a run chooses for a file of the same rows.
+Seasons are those that `predict` finds in a file of the same rows.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def members_of_panel(
     Args:
         wide: whether the file has one column a series.
     """
-    return _forecast(table, seasons_of(table, horizon, wide=wide), horizon, levels)
+    return _forecast(table, seasons_of(table, wide=wide), horizon, levels)
 
 
 def members_alone(
@@ -51,7 +51,7 @@ def members_alone(
     horizon, by_seasons = benchmark.horizon, dict[tuple[int, ...], list[int]]()
     names, series = np.unique(table["unique_id"], return_inverse=True)
     for number, (_, part) in enumerate(table.groupby("unique_id", sort=True)):
-        by_seasons.setdefault(seasons_of(part, horizon), []).append(number)
+        by_seasons.setdefault(seasons_of(part), []).append(number)
     shape = (len(names), horizon, len(levels))
     found = MemberForecasts(np.empty(shape), np.empty(shape))
     for seasons, chosen in by_seasons.items():
@@ -61,8 +61,8 @@ def members_alone(
     return found
 
 
-def seasons_of(table: pd.DataFrame, horizon: int, *, wide: bool = False) -> tuple[int, ...]:
-    """The seasons in steps that a run chooses for a file with these rows; () for none."""
+def seasons_of(table: pd.DataFrame, *, wide: bool = False) -> tuple[int, ...]:
+    """The seasons in steps that `predict` finds in a file with these rows; () for none."""
     ordered = table.sort_values(["unique_id", "ds"])
     time = ordered["ds"].to_numpy("datetime64[us]")
     names, series = np.unique(ordered["unique_id"], return_inverse=True)
@@ -83,7 +83,7 @@ def seasons_of(table: pd.DataFrame, horizon: int, *, wide: bool = False) -> tupl
         targets=values,
         observed_mask=~np.isnan(values),
     )
-    season, _ = choose_season(panel, horizon)
+    season, _ = choose_season(panel, 0)
     return statistical_seasons(frequency, season)
 
 

@@ -76,17 +76,17 @@ def test_a_mixture_is_a_weighted_mean_of_quantiles(members: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(("frequency", "seasons"), [("MS", (12,)), ("QS", (4,)), ("YS", ())])
-def test_seasons_are_those_of_a_run(
+def test_seasons_are_those_that_predict_finds(
     members: ModuleType, frequency: str, seasons: tuple[int, ...]
 ) -> None:
-    assert members.seasons_of(series(frequency, a=40, b=30), 4) == seasons
+    assert members.seasons_of(series(frequency, a=40, b=30)) == seasons
 
 
 def test_a_week_of_days_and_columns_of_a_wide_file(members: ModuleType) -> None:
     table = series("D", a=200, b=200)
     table["y"] = np.sin(2 * np.pi * table["y"] / 7)
-    assert members.seasons_of(table, 14, wide=True) == (7,)
-    assert members.seasons_of(series("D", a=200, b=200), 14, wide=True) == (7,)  # the usual one
+    assert members.seasons_of(table, wide=True) == (7,)
+    assert members.seasons_of(series("D", a=200, b=200), wide=True) == (7,)  # the usual one
 
 
 def test_series_alone_are_forecast_in_the_order_of_their_names(
