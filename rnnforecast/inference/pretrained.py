@@ -55,7 +55,7 @@ def pretrained_quantiles(
         net: the network of the package by default.
     """
     net = net or pretrained_network()
-    recent = histories.last(MAX_CONTEXT)
+    recent, unit = histories.last(MAX_CONTEXT).in_own_units()
     given = torch.tensor(([each for each in seasons if each > 1] + [0, 0])[:2])
     found = np.full((len(recent.start), horizon, len(levels)), np.nan)
     patches = np.searchsorted(CONTEXT_PATCHES, -(-recent.lengths // PATCH_LENGTH))
@@ -71,7 +71,7 @@ def pretrained_quantiles(
             context = build_context(values.double(), observed, given.expand(len(observed), 2))
             quantiles = context.denormalize(net(context, -(-horizon // PATCH_LENGTH)).double())
             found[rows] = _at_levels(quantiles[: len(rows), :horizon].numpy(), levels)
-    return found
+    return np.asarray(found * unit[:, None, None])
 
 
 def _last_rows(table: npt.NDArray[Any], chosen: Ints, steps: int) -> Tensor:

@@ -10,7 +10,6 @@ the errors at earlier origins of the same history.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -43,8 +42,6 @@ than 12 values hold 64 to 77 % in their 80 % band, on windows inside the trainin
 sets."""
 ORIGINS = 4
 """Earlier origins, half a horizon apart, whose errors correct the intervals."""
-LARGEST_EXPONENT = 300
-"""Of two, beyond which values of a history are scaled."""
 SEASONS_BEFORE = 2
 """Seasons that a history needs before an earlier origin for its errors to count."""
 
@@ -82,19 +79,9 @@ def forecast(
     count = len(histories.start)
     if not len(histories.values):
         return np.full((count, horizon, len(levels)), np.nan)
-    histories, unit = _in_own_units(without_transients(histories, season=seasons[0]))
+    histories, unit = without_transients(histories, season=seasons[0]).in_own_units()
     found = _combine(histories, seasons, horizon, levels, error_steps)
     return np.asarray(found * unit[:, None, None])
-
-
-def _in_own_units(histories: Histories) -> tuple[Histories, Floats]:
-    """Histories whose squares neither overflow nor vanish, and the unit `[M]` of each: 1 but for
-    huge and tiny values; a power of two, so that it costs no digit."""
-    exponent = np.frexp(np.abs(histories.values).max(0, initial=0.0))[1]
-    unit = np.ldexp(1.0, np.where(np.abs(exponent) > LARGEST_EXPONENT, exponent - 1, 0))
-    if (unit == 1).all():
-        return histories, unit
-    return replace(histories, values=histories.values / unit), unit
 
 
 def _combine(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 
 from rnnforecast.types import Bools, Floats, Ints
+
+
+LARGEST_EXPONENT = 300
+"""Of two, beyond which values of a history are scaled."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,15 @@ class Histories:
         """The histories without their last `steps` steps."""
         end = max(len(self.values) - steps, 0)
         return Histories(self.values[:end], self.observed[:end], np.minimum(self.start, end))
+
+    def in_own_units(self) -> tuple[Histories, Floats]:
+        """Histories whose squares neither overflow nor vanish, and the unit `[M]` of each: 1 but for
+        huge and tiny values; a power of two, so that it costs no digit."""
+        exponent = np.frexp(np.abs(self.values).max(0, initial=0.0))[1]
+        unit = np.ldexp(1.0, np.where(np.abs(exponent) > LARGEST_EXPONENT, exponent - 1, 0))
+        if (unit == 1).all():
+            return self, unit
+        return replace(self, values=self.values / unit), unit
 
     @classmethod
     def from_flat(

@@ -108,7 +108,6 @@ def publish_forecast(
         )
     else:
         run_folder = None
-        check_apart(out, None, subject.files)
         forecast = make_untrained_forecast(subject, **options)
     check_apart(out, run_folder, data or forecast.run.source)
     result = write_to(forecast, out, plots=plots, report=report, force=force, listener=listener)

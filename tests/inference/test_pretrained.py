@@ -54,6 +54,8 @@ def test_quantiles_increase_and_only_a_history_without_a_value_has_none(values: 
 
 def test_units_of_the_values_are_those_of_the_forecast(values: Floats) -> None:
     np.testing.assert_allclose(forecast(values * 8), forecast(values) * 8)
+    for unit in (2.0**700, 2.0**-700):
+        np.testing.assert_allclose(forecast(values * unit) / unit, forecast(values), rtol=1e-4)
 
 
 def test_of_a_long_history_the_end_is_read() -> None:
