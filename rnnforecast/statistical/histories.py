@@ -10,7 +10,6 @@ import numpy as np
 
 from rnnforecast.types import Bools, Floats, Ints
 
-
 LARGEST_EXPONENT = 300
 """Of two, beyond which values of a history are scaled."""
 
@@ -58,8 +57,8 @@ class Histories:
         return Histories(self.values[:end], self.observed[:end], np.minimum(self.start, end))
 
     def in_own_units(self) -> tuple[Histories, Floats]:
-        """Histories whose squares neither overflow nor vanish, and the unit `[M]` of each: 1 but for
-        huge and tiny values; a power of two, so that it costs no digit."""
+        """Histories whose squares neither overflow nor vanish, and the unit `[M]` of each: 1 but
+        for huge and tiny values; a power of two, so that it costs no digit."""
         exponent = np.frexp(np.abs(self.values).max(0, initial=0.0))[1]
         unit = np.ldexp(1.0, np.where(np.abs(exponent) > LARGEST_EXPONENT, exponent - 1, 0))
         if (unit == 1).all():
