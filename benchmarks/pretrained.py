@@ -13,8 +13,9 @@ speed   `predict` of 10,000 series without a run
 wheel   the size of the package
 
 A first table has a row for each figure with its bound; a figure that could not be measured is said
-to be so. `--inside` forecasts the last horizon of the training parts, on which choices may be made.
-`--curve` adds the loss of a pretraining against the windows seen, from its folder.
+to be so. With `--inside`, alone and warm forecast the last horizon of the training parts, on which
+choices may be made. `--curve` adds the loss of a pretraining against the windows seen, from its
+folder.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from alone_sets import Sample, samples
@@ -57,7 +58,7 @@ def parse_arguments() -> argparse.Namespace:
         "--weights", nargs="+", type=float, default=[PRETRAINED_WEIGHT], metavar="W",
         help="of the pretrained network, 0 to 1; the first is the gate's",
     )  # fmt: skip
-    add("--inside", action="store_true", help="alone: forecast the end of the training parts")
+    add("--inside", action="store_true", help="forecast the end of the training parts")
     add("--whole", action="store_true", help="alone: train too, 7 s a series")
     add("--jobs", type=int, default=os.cpu_count(), metavar="N", help="series alone at once")
     add("--with", nargs="+", default=["model.pretrained=true"], metavar="KEY=VALUE", dest="with_it")
@@ -80,14 +81,12 @@ def measure(arguments: argparse.Namespace) -> Iterator[Part]:
         names = only or [one.name for one in CONFIGURATIONS]
         yield gift(data, names, arguments.weights[0])
     if "alone" in arguments.parts:
-        drawn = _samples(arguments)
+        drawn = draw_samples(arguments, ALONE, arguments.series)
         yield alone(drawn, ALONE, arguments.weights)
         if arguments.whole:
             yield whole(drawn, ALONE, comparison, arguments.jobs)
     if "warm" in arguments.parts:
-        chosen = only or WARM
-        available = [one for one in BENCHMARKS if one.files(data)[0].is_file()]
-        yield warm(data, [one for one in available if one.name in chosen], comparison)
+        yield warm(draw_samples(arguments, WARM, sys.maxsize), comparison)
     if "speed" in arguments.parts:
         yield speed(write_series)
     if "wheel" in arguments.parts:
@@ -96,10 +95,16 @@ def measure(arguments: argparse.Namespace) -> Iterator[Part]:
         yield curve(arguments.curve, arguments.plot)
 
 
-def _samples(arguments: argparse.Namespace) -> dict[str, Sample]:
-    """The series that are each alone, by set."""
-    chosen, available = arguments.only or ALONE, samples(arguments.data)
-    drawn = {name: draw(arguments.series) for name, draw in available.items() if name in chosen}
+def draw_samples(
+    arguments: argparse.Namespace, default: Sequence[str], count: int
+) -> dict[str, Sample]:
+    """So many series of each set of `--only`, or of `default`, by name."""
+    chosen, names = arguments.only or default, [one.name for one in BENCHMARKS]
+    drawn = {
+        name: draw(count)
+        for name, draw in samples(arguments.data).items()
+        if name in chosen and name in names
+    }
     if arguments.inside:
         drawn = {name: one_horizon_earlier(sample) for name, sample in drawn.items()}
     return drawn
@@ -115,6 +120,10 @@ def page(arguments: argparse.Namespace, parts: list[Part]) -> str:
     sections = [f"## {part.title}\n\n{part.text}" for part in parts if part.text]
     gate = format_gate(row for part in parts for row in part.rows)
     head = f"# The pretrained network\n\n{describe()}\n\n`python benchmarks/pretrained.py {words}`"
+    if arguments.inside:
+        head += (
+            "\n\nSeries alone and warm start: the last horizon of the training parts is forecast."
+        )
     return "\n\n".join([head, gate, *sections]) + "\n"
 
 

@@ -188,4 +188,5 @@ def one_horizon_earlier(sample: Sample) -> Sample:
     scale = change.groupby(train["unique_id"]).transform("max")
     train = train[scale > 0]
     chosen = sample.train["unique_id"].isin(np.unique(train["unique_id"]))
-    return replace(sample, train=train, test=sample.train[(remaining < horizon) & chosen])
+    benchmark = replace(sample.benchmark, name=f"{sample.benchmark.name}_inside")
+    return Sample(benchmark, train, sample.train[(remaining < horizon) & chosen])

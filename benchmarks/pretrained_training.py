@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ import competition
 import numpy as np
 from alone import jobs_of, our_forecast, run_jobs
 from alone_sets import Sample
-from competition import Benchmark
 from measures import headings, score
 from pretrained_accuracy import COLUMNS, compare
 from pretrained_gate import OWA_ALONE, OWA_WARM, Part, at_most, not_measured
@@ -60,30 +60,39 @@ def whole(
     return part
 
 
-def warm(data: Path, benchmarks: Sequence[Benchmark], comparison: Comparison) -> Part:
+def warm(samples: dict[str, Sample], comparison: Comparison) -> Part:
     """`fast` with and without the warm start, at the same steps, on whole sets."""
     part = Part("Warm start: `fast` on whole sets")
     lines = [table_head(["data", "pretrained network", "seeds"], WARM_COLUMNS)]
-    for benchmark in benchmarks:
-        runs: dict[str, list[Scores]] = {}
-        for side, sets in comparison.sides.items():
-            changes = ("training.preset=fast", *sets)
-            for seed in range(1, comparison.seeds + 1):
-                found = comparison.cache.get(
-                    run_key(benchmark.name, seed, changes),
-                    lambda b=benchmark, s=seed, c=changes: competition.run(b, data, s, c),  # type: ignore[misc]
-                )
-                runs.setdefault(side, []).append(found)
-        lines += [
-            format_row(benchmark.name, side, found, WARM_COLUMNS) for side, found in runs.items()
-        ]
+    for name, sample in samples.items():
+        runs = {
+            side: _fast_runs(sample, changes, comparison)
+            for side, changes in comparison.sides.items()
+        }
+        lines += [format_row(name, side, found, WARM_COLUMNS) for side, found in runs.items()]
         without, found = _medians(runs)
-        name = f"{benchmark.name}, `fast`: OWA with / without warm start"
-        part.rows.append(at_most(name, found["owa"] / without["owa"], OWA_WARM))
+        title = f"{name}, `fast`: OWA with / without warm start"
+        part.rows.append(at_most(title, found["owa"] / without["owa"], OWA_WARM))
     part.text = "\n".join(lines)
     if not part.rows:
         part.rows = [not_measured(part.title, "none of the chosen sets is in DATA")]
     return part
+
+
+def _fast_runs(sample: Sample, sets: Sequence[str], comparison: Comparison) -> list[Scores]:
+    """The scores of each seed on all series of a sample together."""
+    benchmark, changes = sample.benchmark, ("training.preset=fast", *sets)
+    with tempfile.TemporaryDirectory(prefix="rnnforecast-pretrained-") as temporary:
+        folder = Path(temporary)
+        for table, file in zip((sample.train, sample.test), benchmark.files(folder), strict=True):
+            table.to_csv(file, index=False)
+        return [
+            comparison.cache.get(
+                run_key(benchmark.name, seed, changes),
+                lambda seed=seed: competition.run(benchmark, folder, seed, changes),  # type: ignore[misc]
+            )
+            for seed in range(1, comparison.seeds + 1)
+        ]
 
 
 def _medians(runs: dict[str, list[Scores]]) -> tuple[Scores, Scores]:

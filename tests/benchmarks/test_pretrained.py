@@ -106,8 +106,9 @@ def test_series_alone_are_forecast_in_the_order_of_their_names(
 def test_the_last_horizon_of_the_training_part_becomes_the_test_part(accuracy: ModuleType) -> None:
     table = series("QS", a=20, short=13, b=14, same=20)
     table.loc[table["unique_id"] == "same", "y"] = 5.0  # MASE has no scale
-    benchmark = SimpleNamespace(horizon=8, season=4)
+    benchmark = script("competition").Benchmark("made_up", 8, 4, "QS")
     found = accuracy.one_horizon_earlier(accuracy.Sample(benchmark, table, table[:0]))
+    assert found.benchmark.name == "made_up_inside"  # other runs in a cache
     assert found.train.groupby("unique_id")["y"].max().to_dict() == {"a": 12, "b": 6}
     assert found.test.groupby("unique_id")["y"].agg(["min", "max"]).to_numpy().tolist() == [
         [13, 20],
