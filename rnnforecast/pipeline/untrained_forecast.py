@@ -1,6 +1,7 @@
 """Forecasts without training on the data: statistical methods and the pretrained network.
 
-Both read the history of one series, and their quantiles are averaged level by level.
+Both read the history of one series, and their quantiles are averaged level by level. Of values with
+many zeros those of statistical methods are worse at all levels.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import numpy as np
 
 from rnnforecast.inference.pretrained import MAX_CONTEXT, pretrained_quantiles
 from rnnforecast.parallel.engine import Engine
+from rnnforecast.pipeline.forecaster_config import MIN_ZERO_SHARE
 from rnnforecast.pipeline.statistical import HistoryParts, by_window, statistical_quantiles
 from rnnforecast.statistical.histories import Histories
-from rnnforecast.types import Floats
+from rnnforecast.types import Bools, Floats
 
 if TYPE_CHECKING:
     from rnnforecast.data.cleaning_plan import CleanedData
@@ -48,10 +50,20 @@ def untrained_quantiles(
         engine=engine,
     )
     parts = HistoryParts.of_windows(cleaned, index, MAX_CONTEXT, joint=joint)
-    found = np.empty((len(parts.series), steps, len(levels)))
+    pretrained = np.empty((len(parts.series), steps, len(levels)))
+    weight = np.empty((len(parts.series), 1, 1))
     for part in range(len(parts)):
-        found[parts.rows(part)] = pretrained_quantiles(
-            Histories.from_values(*parts[part]), seasons=seasons, horizon=steps, levels=levels
+        rows, histories = parts.rows(part), Histories.from_values(*parts[part])
+        pretrained[rows] = pretrained_quantiles(
+            histories, seasons=seasons, horizon=steps, levels=levels
         )
-    pretrained = by_window(found, index)
-    return statistical + PRETRAINED_WEIGHT * (pretrained - statistical)
+        weight[rows, 0, 0] = np.where(_has_many_zeros(histories), 1.0, PRETRAINED_WEIGHT)
+    return statistical + by_window(weight, index) * (by_window(pretrained, index) - statistical)
+
+
+def _has_many_zeros(histories: Histories) -> Bools:
+    """`[M]` whether the observed values of a history are never negative, and often zero."""
+    values, observed = histories.values, histories.observed
+    zeros = ((values == 0) & observed).sum(0)
+    lowest = values.min(0, where=observed, initial=np.inf)
+    return np.asarray((zeros >= MIN_ZERO_SHARE * observed.sum(0)) & (lowest >= 0))

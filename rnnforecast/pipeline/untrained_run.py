@@ -50,8 +50,9 @@ from rnnforecast.types import Floats
 
 AUTO_PLOTS = 12
 """Plots where `forecast.plots` is automatic, as in a run with the usual preset."""
-ERROR_CORRELATION = 0.7
-"""Between the errors of a step and the next; that of steps further apart falls geometrically."""
+ERROR_CORRELATION, CORRELATION_DECAY = 0.6, 0.95
+"""Of the errors of neighboring steps, and how much is left of it with each further step: about that
+of M1, M3 and M4 series."""
 MAX_CORRELATED_STEPS = 64
 """Steps further apart are not correlated."""
 
@@ -137,7 +138,8 @@ def fit_untrained_run(
 def _error_correlation(horizon: int) -> Floats:
     """`[H, H]` between the errors of the steps."""
     step = np.arange(horizon)
-    return np.asarray(ERROR_CORRELATION ** np.abs(np.subtract.outer(step, step)))
+    lag = np.abs(np.subtract.outer(step, step))
+    return np.where(lag > 0, ERROR_CORRELATION * CORRELATION_DECAY ** (lag - 1.0), 1.0)
 
 
 def _fingerprint(spec: Spec, data_hash: str) -> str:
