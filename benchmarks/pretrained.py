@@ -34,7 +34,7 @@ from machine import describe
 from pretrained_accuracy import alone, gift, one_horizon_earlier
 from pretrained_costs import speed, wheel
 from pretrained_curve import curve
-from pretrained_gate import Part, format_gate
+from pretrained_gate import Part, attempt, format_gate
 from pretrained_training import Comparison, warm, whole
 from score_tables import ResultCache
 from speed import write_series
@@ -84,11 +84,13 @@ def measure(arguments: argparse.Namespace) -> Iterator[Part]:
         drawn = draw_samples(arguments, ALONE, arguments.series)
         yield alone(drawn, ALONE, arguments.weights)
         if arguments.whole:
-            yield whole(drawn, ALONE, comparison, arguments.jobs)
+            title = "series alone, `balanced`"
+            yield attempt(title, lambda: whole(drawn, ALONE, comparison, arguments.jobs))
     if "warm" in arguments.parts:
-        yield warm(draw_samples(arguments, WARM, sys.maxsize), comparison)
+        drawn = draw_samples(arguments, WARM, sys.maxsize)
+        yield attempt("warm start, `fast`", lambda: warm(drawn, comparison))
     if "speed" in arguments.parts:
-        yield speed(write_series)
+        yield attempt("`predict` without a run, s", lambda: speed(write_series))
     if "wheel" in arguments.parts:
         yield wheel()
     if arguments.curve:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 MASE, WQL = 0.76, 0.64
@@ -13,6 +13,8 @@ BAND_TOLERANCE = 0.5
 """Points by which the share in a band may be farther from its level than without the network."""
 SPEED_SECONDS = 15
 WHEEL_MB = 14
+MAX_REASON = 160
+"""Characters."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,15 @@ def at_most(name: str, value: float, bound: float, form: str = "{:.3f}") -> Gate
 def not_measured(name: str, reason: str) -> GateRow:
     """A row without a figure."""
     return GateRow(name, f"not measured: {reason}", "", None)
+
+
+def attempt(title: str, measure: Callable[[], Part]) -> Part:
+    """The part, or that it was not measured if a command or a job failed."""
+    try:
+        return measure()
+    except SystemExit as error:
+        reason = " ".join(str(error.code).replace("|", "/").split())
+        return Part(title, [not_measured(title, reason[:MAX_REASON])])
 
 
 def bands_row(name: str, without: dict[str, float], found: dict[str, float]) -> GateRow:

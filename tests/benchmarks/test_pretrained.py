@@ -124,6 +124,14 @@ def test_data_that_are_not_there_are_no_figure(accuracy: ModuleType, tmp_path: P
     assert row.is_met is None
 
 
+def test_a_failed_command_is_no_figure(gate: ModuleType) -> None:
+    def fail() -> None:
+        raise SystemExit("rnnforecast train ended with 3:\nno such key")
+
+    (row,) = gate.attempt("warm start", fail).rows
+    assert row.measured == "not measured: rnnforecast train ended with 3: no such key"
+
+
 def test_a_wheel_without_the_weights_is_no_figure(tmp_path: Path) -> None:
     costs = script("pretrained_costs")
     for name, is_met in (("README.md", None), (costs.WEIGHTS, True)):
