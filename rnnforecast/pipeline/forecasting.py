@@ -23,7 +23,7 @@ from rnnforecast.evaluation.residual_quantiles import residual_quantiles
 from rnnforecast.inference import quantiles as inference
 from rnnforecast.models.config import ForecasterConfig
 from rnnforecast.models.forecaster import Forecaster
-from rnnforecast.models.quantile_levels import MEDIAN, QuantileLevels
+from rnnforecast.models.quantile_levels import INTERMITTENT_LEVELS, MEDIAN, QuantileLevels
 from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.statistical import statistical_quantiles
 from rnnforecast.pipeline.untrained_forecast import untrained_quantiles
@@ -101,8 +101,10 @@ def build_window_dataset(
 
 def computed_levels(nets: Sequence[Forecaster], quantiles: Sequence[float]) -> QuantileLevels:
     """The levels `quantiles` and the median, and those of the networks that describe a forecast in
-    more detail; point heads have none."""
+    more detail; point heads have none. Without networks those that totals of many zeros need."""
     levels = QuantileLevels.with_median(quantiles)
+    if not nets:
+        return levels.with_more(INTERMITTENT_LEVELS)
     if all(net.head.can_sample for net in nets):
         levels = levels.with_more(level for net in nets for level in net.config.levels)
     return levels

@@ -151,6 +151,12 @@ def test_totals_and_sample_paths_are_written_from_few_quantiles(frame: pd.DataFr
     assert len(tables["paths"]) == 3 * 20 * 5
 
 
+def test_totals_of_rare_values_are_not_those_of_their_medians(frame: pd.DataFrame) -> None:
+    rare = frame.assign(y=np.random.default_rng(0).poisson(0.3, len(frame)).astype(float))
+    totals = predict(rare, horizon=10, extra_tables=ExtraTablesRequest((10,), 0)).tables["totals"]
+    assert totals["yhat"].between(1, 6).all()  # 3 on average, and the median of each day is 0
+
+
 def test_the_mean_is_forecast_for_a_loss_of_means(frame: pd.DataFrame) -> None:
     skewed = frame.assign(y=np.exp(np.random.default_rng(0).normal(size=len(frame))))
     options = {"clean": {"transform": "log"}}
