@@ -26,11 +26,12 @@ def _data_age(context: CheckContext, limit: float) -> Measured | None:
         return None
     age = max(context.now_period - 1 - context.latest, 0)
     usual = context.age_at_training
+    before = f", {usual:,} at the training" if context.run.is_trained else ""
     return Measured(
         age,
         f"the data end on {context.format_ordinal(context.latest)}: "
         f"{count_of(age, 'complete period')} of {context.panel.frequency.alias} since then have no "
-        f"data, {usual:,} at the training",
+        f"data{before}",
         count=age,
     )
 

@@ -34,6 +34,9 @@ def test_a_first_csv_goes_from_init_to_a_forecast_without_an_edit(
     assert init.exit_code == 0, init.stderr
     assert f"a {layout}" in init.stderr
     assert init.stdout == ""
+    last = init.stderr.splitlines()[-2:]
+    assert "rnnforecast predict spec.yaml" in last[0]
+    assert "rnnforecast check spec.yaml" in last[1]
     assert rnnforecast("check", "spec.yaml").exit_code == 0
     trained = rnnforecast("train", "spec.yaml", *SMALL)
     assert trained.exit_code == 0, trained.stderr

@@ -29,8 +29,12 @@ def test_data_in_any_place_give_the_same_table(given: Run, rnnforecast: Run) -> 
         tables.append(done.stdout)
     assert len(set(tables)) == 1
     command = pd.read_csv(io.StringIO(tables[0]), parse_dates=["ds", "cutoff"])
-    python = rf.predict(pd.read_csv("data.csv", parse_dates=["ds"]), horizon=4)
+    frame = pd.read_csv("data.csv", parse_dates=["ds"])
+    python = rf.predict(frame, horizon=4)
     pd.testing.assert_frame_equal(command, python, check_dtype=False, rtol=0, atol=0)
+    chosen = rf.predict(frame, spec={"forecast": {"quantiles": [0.2]}}, origin="2024-02-20")
+    assert {"q0.2", "status"} <= set(chosen)
+    assert chosen["ds"].min() == pd.Timestamp("2024-02-20")
 
 
 def test_a_folder_is_that_of_a_run_and_can_be_reported_again(given: Run, rnnforecast: Run) -> None:
@@ -63,6 +67,17 @@ def test_a_series_without_a_forecast_is_exit_code_6(given: Run, rnnforecast: Run
     assert "c" in done.stderr
     found = pd.read_csv("f.csv").groupby("id")["status"].first()
     assert found.to_dict() == {"a": "model", "b": "model", "c": "skipped"}
+
+
+def test_beyond_an_error_limit_of_the_spec_nothing_is_published(
+    given: Run, rnnforecast: Run
+) -> None:
+    given(more="checks: {data_age: {error: 5}}\n")
+    done = rnnforecast("predict", "spec.yaml", "-o", "f.csv", "--now", "2024-04-01")
+    assert done.exit_code == 7
+    assert "no data" in done.stderr
+    assert not Path("f.csv").exists()
+    assert rnnforecast("predict", "spec.yaml", "-o", "f.csv", "--now", "2024-03-03").exit_code == 0
 
 
 def test_options_that_need_a_run_are_refused(given: Run, rnnforecast: Run) -> None:
