@@ -49,7 +49,7 @@ class UntrainedSubject:
             return f"rnnforecast train {self.spec_file}"
         if self.given == "-":
             return "write them to a file, then rnnforecast init, check and train"
-        return f"rnnforecast init {self.given}, then check and train"
+        return f"rnnforecast init {mask_url(self.given)}, then check and train"
 
     def to_json(self) -> dict[str, object]:
         """What is stored with the forecast; `from_json` reads it."""
