@@ -36,7 +36,7 @@ def plot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Plot:
         forecasts = WindowForecast(np.ones(shape), np.ones((*shape, 3)))
         features = SimpleNamespace(covariates=CovariatePlan(covariates))
         fake: Any = SimpleNamespace(
-            config=SimpleNamespace(season=1), quantiles=(0.1, 0.5, 0.9), n_plots=12,
+            season=1, quantiles=(0.1, 0.5, 0.9), n_plots=12,
             plan=SimpleNamespace(features=features),
         )  # fmt: skip
         origins = given.lengths - (HORIZON if held_out else 0)

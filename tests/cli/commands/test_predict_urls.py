@@ -56,13 +56,14 @@ def test_a_forecast_is_the_same_wherever_it_is_read_from_and_written_to(
 
 
 def test_what_cannot_be_written_to_is_refused_before_the_work(rnnforecast: Run) -> None:
+    Path("data.csv").write_text("no data", encoding="utf-8")
     for out, words in (
         ("https://example.com/f.csv", "reading only"),
         ("sqlite:///out.db", "table=forecasts"),
         ("memory://out/f.docx", "suffix"),
         ("s3://${NO_SUCH_BUCKET}/f.csv", "NO_SUCH_BUCKET is not set"),
     ):
-        result = rnnforecast("predict", "no-run", "-o", out)
+        result = rnnforecast("predict", "data.csv", "-o", out)
         assert (result.exit_code, words in " ".join(result.stderr.split())) == (2, True)
 
 

@@ -48,7 +48,8 @@ def test_other_durations_are_refused(rnnforecast: Run, text: str) -> None:
 
 
 def test_who_waits_too_long_exits_with_75(rnnforecast: Run) -> None:
+    Path("data.csv").touch()
     with output_lock("f.csv", "predict"):
-        result = rnnforecast("predict", "run", "-o", "f.csv", "--wait", "0.1s")
+        result = rnnforecast("predict", "data.csv", "-o", "f.csv", "--wait", "0.1s")
     assert result.exit_code == 75
     assert "waiting up to" in result.stderr
