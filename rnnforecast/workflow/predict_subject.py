@@ -1,4 +1,7 @@
-"""What `predict` forecasts: a run; or data without a training, with a spec or without."""
+"""What `predict` forecasts: a run; or data without a training, with a spec or without.
+
+Wrong paths and specs are found before anything heavy is imported.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,20 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rnnforecast.data.io.find_files import find_paths
-from rnnforecast.data.io.frame_source import DataSource
 from rnnforecast.errors import DataError, Problem, UsageError
 from rnnforecast.output.atomic_folders import find_backup
 from rnnforecast.output.ownership import read_mark
-from rnnforecast.pipeline.prepare import file_paths
-from rnnforecast.pipeline.run_folder import REQUIRED_FILES
 from rnnforecast.pipeline.run_versions import is_store
 from rnnforecast.spec.load import parse_spec, read_spec, spec_for_data
 from rnnforecast.spec.locations import absolute_location, is_database, is_url, mask_url
 from rnnforecast.spec.spec import Spec
 from rnnforecast.spec.yaml_source import dump_yaml
+
+if TYPE_CHECKING:
+    from rnnforecast.data.io.frame_source import DataSource
 
 SPEC_SUFFIXES = (".yaml", ".yml")
 CURE = (
@@ -82,6 +85,8 @@ class UntrainedSubject:
     @property
     def files(self) -> tuple[str, ...]:
         """The paths of the data; empty if a part of them is in memory."""
+        from rnnforecast.pipeline.prepare import file_paths
+
         return file_paths(self.source)
 
 
@@ -128,6 +133,8 @@ def _is_run(path: Path) -> bool:
     mark = read_mark(path)
     if is_store(path) or (mark is not None and mark.kind == "run"):
         return True
+    from rnnforecast.pipeline.run_folder import REQUIRED_FILES
+
     return any((path / name).exists() for name in REQUIRED_FILES)
 
 

@@ -66,6 +66,7 @@ def test_help_imports_nothing_heavy(command: tuple[str, ...]) -> None:
         ("check", "wrong.yaml"),
         ("train", "apart.yaml"),
         ("check", "apart.yaml"),
+        ("predict", "wrong.yaml"),
         ("init", "data.csv", "--set", "model.layers=none"),
         ("init", "data.csv", "--set", "clean.outliers=sigma"),
     ],

@@ -122,20 +122,21 @@ def predict(
     """Forecast every series from its end, or from an earlier time; with a run or without."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
     with handle_errors(console):
+        from rnnforecast.workflow.predict_subject import find_subject
+
+        found = find_subject(subject, data=data, horizon=horizon, overrides=set_ or ())
         from rnnforecast.batch.issue import IssuedForecast, issue_forecast
         from rnnforecast.batch.issue_partitions import IssuedParts, issue_partitions
         from rnnforecast.data.panel.panel import describe_size
         from rnnforecast.errors import Problem, StaleInput, UsageError
         from rnnforecast.pipeline.checks.run_checks import CheckOptions
         from rnnforecast.pipeline.run_versions import run_name
-        from rnnforecast.workflow.predict_subject import find_subject
         from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 
         resume_gc()
 
         if out == "":
             raise UsageError(Problem("-o", "the name is empty", "give a file, a folder or -"))
-        found = find_subject(subject, data=data, horizon=horizon, overrides=set_ or ())
         run = found if isinstance(found, Path) else None
         target = out or f"forecasts/{found.name if run is None else run_name(run)}/"
         if json and target == "-":
