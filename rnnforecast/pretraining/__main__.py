@@ -38,7 +38,8 @@ def batch_loss(net: PretrainedNetwork, batch: Batch) -> Tensor:
     pairs = context.observed[:, 1:] & context.observed[:, :-1]
     size = (size * pairs).sum(1) / pairs.sum(1).clamp_min(1)
     weight = 1 / (size + 0.15)
-    weight = (weight / weight.mean())[:, None].expand_as(truth)
+    step = torch.arange(1, truth.shape[1] + 1, device=truth.device).to(truth.dtype).rsqrt()
+    weight = (weight / weight.mean())[:, None] * (step / step.mean())
     return quantile_loss(net(context, patches), truth, weight)
 
 

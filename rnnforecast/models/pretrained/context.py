@@ -1,8 +1,6 @@
-"""What the network reads of a series: patches of normalized values and of their earlier cycles.
+"""Normalized values of series before an origin, and their periods.
 
-Values are normalized by mean and standard deviation of the context, then by arcsinh. A patch of the
-context holds its values and masks; a patch of the horizon is masked, and holds only what is known:
-for each of its steps, the values at the same phase of the last cycles of both periods.
+Values are normalized by mean and standard deviation of the context, then by arcsinh.
 """
 
 from __future__ import annotations
@@ -15,14 +13,9 @@ from torch import Tensor
 from rnnforecast.models.pretrained.periods import Periods, estimate_periods
 
 PATCH_LENGTH = 16
-CYCLES = 4
-"""Cycles whose mean is read beside the last one."""
-CONTEXT_FEATURES = 20
-"""Values that describe the whole context and the position, in each patch."""
-STEP_FEATURES = 12
-"""Values a step."""
-PATCH_FEATURES = STEP_FEATURES * PATCH_LENGTH + CONTEXT_FEATURES
+"""Steps of a patch."""
 MAX_NORMALIZED = 12.0
+"""Bound of normalized values."""
 
 
 @dataclass(frozen=True)
@@ -70,149 +63,3 @@ def build_context(values: Tensor, observed: Tensor, seasons: Tensor) -> Context:
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
     z = torch.asinh(centered / scale).clamp(-MAX_NORMALIZED, MAX_NORMALIZED).float()
     return Context(z, observed, mean, scale, estimate_periods(z, observed, seasons))
-
-
-def patch_features(context: Context, horizon_patches: int) -> Tensor:
-    """Features `[B, G + J, PATCH_FEATURES]` of G patches of the context and J of the horizon."""
-    z, weight = context.z, context.observed.to(context.z.dtype)
-    batch, length = z.shape
-    ahead = horizon_patches * PATCH_LENGTH
-    step = torch.arange(length + ahead, device=z.device)
-    blank = z.new_zeros(batch, ahead)
-    parts = [torch.cat([z, blank], 1), torch.cat([weight, blank], 1)]
-    for column in range(2):
-        parts += _earlier_cycles(z, weight, context.periods.lags[:, column, None], step)
-    trend = _Trend.fit(context)
-    parts += trend.lines(z, step, last_cycle=parts[2], lag=context.periods.lags[:, :1])
-    steps = torch.stack(parts, -1)  # [B, L + T, STEP_FEATURES]
-    patches = steps.view(batch, -1, PATCH_LENGTH, STEP_FEATURES).flatten(2)
-    summary = torch.cat([_summary(context), trend.summary(length)], 1)
-    summary = summary[:, None].expand(-1, patches.shape[1], -1)
-    number = torch.arange(patches.shape[1], device=z.device) - length // PATCH_LENGTH
-    position = torch.stack([number.clamp_min(0), (-number).clamp_min(0)], -1).to(z.dtype)
-    position = torch.log1p(position)[None].expand(batch, -1, -1) / 3
-    return torch.cat([patches, summary, position], -1)
-
-
-def _earlier_cycles(z: Tensor, weight: Tensor, lag: Tensor, step: Tensor) -> list[Tensor]:
-    """`[B, L + T]` each: the value one cycle of `lag [B, 1]` before, whether it is known, and the
-    mean of several cycles. Steps of the horizon read the last cycles of the context."""
-    length = z.shape[1]
-    back = torch.where(step < length, 1, (step - length) // lag + 1)
-    last = step - back * lag
-    first: list[Tensor] = []
-    sums = counts = z.new_zeros(len(z), len(step))
-    for cycle in range(CYCLES):
-        source = last - cycle * lag
-        inside = (source >= 0).to(z.dtype)
-        source = source.clamp(0, length - 1)
-        known = weight.gather(1, source) * inside
-        value = z.gather(1, source) * known
-        first = first or [value, known]
-        sums, counts = sums + value, counts + known
-    return [*first, sums / counts.clamp_min(1)]
-
-
-@dataclass(frozen=True)
-class _Trend:
-    """The level of standardized values at the end of the context, and slopes; `[B, 1]` each."""
-
-    last: Tensor
-    """The last value."""
-    level: Tensor
-    """Mean of the last cycle, or of some last steps."""
-    before: Tensor
-    """Mean of as many steps before."""
-    drift: Tensor
-    """Mean change a step over the whole context."""
-    change: Tensor
-    """Change a step between `before` and `level`."""
-
-    @classmethod
-    def fit(cls, context: Context) -> _Trend:
-        """From the observed values."""
-        u, observed = torch.sinh(context.z), context.observed
-        length = u.shape[1]
-        step = torch.arange(length, device=u.device)
-        first = observed.to(torch.uint8).argmax(1, keepdim=True)
-        final = length - 1 - observed.flip(1).to(torch.uint8).argmax(1, keepdim=True)
-        last = u.gather(1, final)
-        drift = (last - u.gather(1, first)) / (final - first).clamp_min(1)
-        lag = context.periods.lags[:, :1]
-        few = ((length - first) // 4).clamp(2, 8)
-        width = torch.where(lag > 1, lag, few)
-        newest = observed & (step >= length - width)
-        older = observed & (step >= length - 2 * width) & ~newest
-        level, before = _masked_mean(u, newest, last), _masked_mean(u, older, u.gather(1, first))
-        return cls(last, level, before, drift, (level - before) / width)
-
-    def lines(self, z: Tensor, step: Tensor, *, last_cycle: Tensor, lag: Tensor) -> list[Tensor]:
-        """`[B, L + T]` each: the previous value, in the horizon the last one; then, in the horizon
-        only, the last value with drift, the last cycle with its change, and the level."""
-        length = z.shape[1]
-        ahead = (step[length:] - (length - 1)).to(z.dtype)
-        cycles = (step[length:] - length) // lag + 1
-        blank = torch.zeros_like(z)
-        previous = torch.cat([blank[:, :1], z[:, :-1]], 1)
-        futures = [
-            self.last.expand(-1, len(ahead)),
-            self.last + self.drift * ahead,
-            torch.sinh(last_cycle[:, length:]) + self.change * lag * cycles,
-            self.level.expand(-1, len(ahead)),
-        ]
-        pasts = [previous, blank, blank, blank]
-        limited = [_limit(torch.asinh(future)) for future in futures]
-        return [torch.cat(pair, 1) for pair in zip(pasts, limited, strict=True)]
-
-    def summary(self, length: int) -> Tensor:
-        """`[B, 5]`."""
-        slopes = (self.drift * length, self.change * length)
-        found = (self.last, self.level, self.before, *slopes)
-        return torch.cat([torch.asinh(each) for each in found], 1) / 2
-
-
-def _masked_mean(u: Tensor, mask: Tensor, default: Tensor) -> Tensor:
-    """Mean `[B, 1]` of `u [B, L]` where `mask`; `default` where there is none."""
-    count = mask.sum(1, keepdim=True)
-    mean = (u * mask).sum(1, keepdim=True) / count.clamp_min(1)
-    return torch.where(count > 0, mean, default)
-
-
-def _limit(z: Tensor) -> Tensor:
-    return z.clamp(-MAX_NORMALIZED, MAX_NORMALIZED)
-
-
-def _summary(context: Context) -> Tensor:
-    """`[B, 13]` periods and their strengths, length, gaps, where zero lies, sizes of changes."""
-    z, weight = context.z, context.observed.to(context.z.dtype)
-    steps = z.shape[1]
-    length = (steps - weight.argmax(1, keepdim=True)).to(weight.dtype).clamp_min(1)
-    lags = context.periods.lags.to(weight.dtype)
-    zero = torch.asinh(-context.mean / context.scale).clamp(-6, 6).to(weight.dtype)
-    lowest = torch.where(context.observed, z, MAX_NORMALIZED).amin(1, keepdim=True)
-    first = context.periods.lags[:, :1]
-    sizes = [
-        _mean_change(z, weight, lag[:, None])
-        for lag in torch.cat([torch.ones_like(first), context.periods.lags], 1).unbind(1)
-    ]
-    return torch.cat(
-        [
-            torch.log(lags) / 3,
-            context.periods.strength,
-            torch.log1p(length / lags) / 3,
-            torch.log(length) / 5,
-            weight.sum(1, keepdim=True) / length,
-            zero / 3,
-            (lowest >= zero - 1e-3).to(weight.dtype),
-            *sizes,
-        ],
-        1,
-    )
-
-
-def _mean_change(z: Tensor, weight: Tensor, lag: Tensor) -> Tensor:
-    """Mean absolute change `[B, 1]` over `lag [B, 1]` steps; 0 without pairs."""
-    source = torch.arange(z.shape[1], device=z.device) - lag
-    known = weight * weight.gather(1, source.clamp_min(0)) * (source >= 0)
-    change = (z - z.gather(1, source.clamp_min(0))).abs() * known
-    return change.sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp_min(1)

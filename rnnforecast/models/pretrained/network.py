@@ -15,18 +15,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
-from rnnforecast.models.pretrained.context import (
+from rnnforecast.models.pretrained.context import PATCH_LENGTH, Context
+from rnnforecast.models.pretrained.patches import (
+    INITIAL_GATES,
     PATCH_FEATURES,
-    PATCH_LENGTH,
+    SIMPLE_FORECASTS,
     STEP_FEATURES,
-    Context,
     patch_features,
 )
 
 LEVELS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99)
 MEDIAN_INDEX = LEVELS.index(0.5)
-SIMPLE_FORECASTS = [2, 4, 5, 7, 8, 9, 10, 11]
-INITIAL_GATES = [0.3, 0.2, 0.0, 0.0, 0.1, 0.0, 0.2, 0.1]
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class PretrainedNetwork(nn.Module):
         self.gates = nn.Linear(hidden, len(SIMPLE_FORECASTS))
         with torch.no_grad():
             self.gates.weight.zero_()
-            self.gates.bias.copy_(torch.tensor(INITIAL_GATES))
+            self.gates.bias.copy_(torch.tensor(INITIAL_GATES, dtype=torch.float32))
 
     def forward(self, context: Context, horizon_patches: int) -> Tensor:
         """Quantiles `[B, J * P, Q]` of normalized values at `LEVELS`."""

@@ -22,7 +22,9 @@ def draw_calendars(random: Random, context: int, count: int) -> list[tuple[int, 
     """Pairs of seasons, of which the first fits about twice into the context."""
     fitting = [each for each in CALENDARS if each[0] <= max(context / 1.8, 4)]
     found = []
-    index = random.choice([weight for _, _, weight in fitting], count)
+    weights = [weight for _, _, weight in fitting]
+    weights[0] *= 1 + 40 / context  # many short series are of years
+    index = random.choice(weights, count)
     for position in range(count):
         first, second, _ = fitting[int(index[position])]
         if bool(random.chance(RANDOM_SEASONS, 1)):

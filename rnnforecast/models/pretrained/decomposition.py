@@ -1,0 +1,95 @@
+"""Seasonal pattern, levels and slopes of normalized values, in closed form.
+
+The pattern is the mean of each phase of the cycle, of values less their moving average over a
+cycle; recent cycles count more. Levels are exponentially weighted means of the seasonally adjusted
+values, slopes differences of two of them over the difference of their mean ages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from rnnforecast.models.pretrained.context import Context
+
+ALPHAS = (0.02, 0.1, 0.3, 0.7)
+"""Smoothing parameters of the levels."""
+N_SLOPES = 2
+"""Slopes: of the slowest two levels, and of the next two."""
+CYCLE_DECAY = 0.9
+"""Weight of a cycle, of that of the next one."""
+PRIORS = (0.4, 1.0)
+"""Cycles of zeros that shrink the patterns of the first and of the second period."""
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """Parts of B series of L steps, and their pattern over T more."""
+
+    pattern: Tensor
+    """`[B, L + T]`, the sum for both periods."""
+    adjusted: Tensor
+    """`[B, L]` values less the pattern, 0 where not observed."""
+    levels: Tensor
+    """`[B, len(ALPHAS)]` at the origin."""
+    slopes: Tensor
+    """`[B, N_SLOPES]` a step, at the origin."""
+
+
+def decompose(context: Context, ahead: int) -> Decomposition:
+    """The parts of a context, with the pattern `ahead` steps on."""
+    z, weight, lags = context.z, context.observed.to(context.z.dtype), context.periods.lags
+    residual = (z - _moving_average(z, weight, lags[:, :1])) * weight
+    first = _pattern(residual, weight, lags[:, :1], ahead, PRIORS[0])
+    residual = residual - first[:, : z.shape[1]] * weight
+    second = _pattern(residual, weight, lags[:, 1:], ahead, PRIORS[1])
+    pattern = first + second
+    adjusted = (z - pattern[:, : z.shape[1]]) * weight
+    levels, ages = _levels(adjusted, weight)
+    slopes = [
+        (levels[:, new] - levels[:, old]) / (ages[:, old] - ages[:, new]).clamp_min(0.1)
+        for old, new in list(pairwise(range(len(ALPHAS))))[:N_SLOPES]
+    ]
+    return Decomposition(pattern, adjusted, levels, torch.stack(slopes, 1))
+
+
+def _moving_average(z: Tensor, weight: Tensor, width: Tensor) -> Tensor:
+    """Means `[B, L]` over windows of `width [B, 1]` steps around each step; windows at the ends are
+    moved inside, so that all of them hold a whole cycle."""
+    steps = z.shape[1]
+    start = torch.arange(steps, device=z.device) - width // 2
+    start = start.clamp_min(0).minimum((steps - width).clamp_min(0))
+    end = (start + width).clamp_max(steps)
+    sums = torch.nn.functional.pad(z.cumsum(1), (1, 0))
+    counts = torch.nn.functional.pad(weight.cumsum(1), (1, 0))
+    total = sums.gather(1, end) - sums.gather(1, start)
+    return total / (counts.gather(1, end) - counts.gather(1, start)).clamp_min(1)
+
+
+def _pattern(residual: Tensor, weight: Tensor, lag: Tensor, ahead: int, prior: float) -> Tensor:
+    """Weighted means `[B, L + T]` of the phases of cycles of `lag [B, 1]` steps; 0 for a lag of
+    1."""
+    steps = residual.shape[1]
+    step = torch.arange(steps + ahead, device=residual.device)
+    phase = (step - steps) % lag  # [B, L + T]
+    back = (steps - 1 - step[:steps]) // lag
+    recency = weight * CYCLE_DECAY ** back.to(weight.dtype)
+    size = max(steps, int(lag.max()))
+    blank = residual.new_zeros(len(residual), size)
+    sums = blank.scatter_add(1, phase[:, :steps], residual * recency)
+    counts = blank.scatter_add(1, phase[:, :steps], recency)
+    pattern = (sums / (counts + prior)).gather(1, phase)
+    return torch.where(lag > 1, pattern, 0.0)
+
+
+def _levels(adjusted: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Exponentially weighted means `[B, len(ALPHAS)]` and the mean ages of their values, in
+    steps."""
+    age = torch.arange(adjusted.shape[1] - 1, -1, -1, device=adjusted.device).to(weight.dtype)
+    alphas = torch.tensor(ALPHAS, dtype=weight.dtype, device=weight.device)
+    decay = (1 - alphas)[:, None] ** age  # [A, L]
+    total = (weight @ decay.T).clamp_min(1e-9)
+    return (adjusted @ decay.T) / total, (weight @ (decay * age).T) / total
