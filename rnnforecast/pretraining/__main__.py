@@ -24,7 +24,7 @@ from rnnforecast.pretraining.synthetic.batches import Batch, synthetic_batch
 
 LEARNING_RATE, WARMUP = 3e-3, 300
 WEIGHT_DECAY = 0.02
-AVERAGE = 0.999
+AVERAGE = 0.9993
 """Decay of the moving average of weights."""
 VALIDATION_BATCHES = 24
 
@@ -38,7 +38,7 @@ def batch_loss(net: PretrainedNetwork, batch: Batch) -> Tensor:
     pairs = context.observed[:, 1:] & context.observed[:, :-1]
     size = (size * pairs).sum(1) / pairs.sum(1).clamp_min(1)
     weight = 1 / (size + 0.15)
-    step = torch.arange(1, truth.shape[1] + 1, device=truth.device).to(truth.dtype).rsqrt()
+    step = torch.arange(1, truth.shape[1] + 1, device=truth.device).to(truth.dtype) ** -0.3
     weight = (weight / weight.mean())[:, None] * (step / step.mean())
     return quantile_loss(net(context, patches), truth, weight)
 

@@ -21,6 +21,8 @@ N_SLOPES = 2
 """Slopes: of the slowest two levels, and of the next two."""
 CYCLE_DECAY = 0.9
 """Weight of a cycle, of that of the next one."""
+ERROR_STEPS = 192
+"""Last steps whose errors are read."""
 PRIORS = (0.4, 1.0)
 """Cycles of zeros that shrink the patterns of the first and of the second period."""
 
@@ -37,6 +39,10 @@ class Decomposition:
     """`[B, len(ALPHAS)]` at the origin."""
     slopes: Tensor
     """`[B, N_SLOPES]` a step, at the origin."""
+    errors: Tensor
+    """`[B, len(ALPHAS)]` mean absolute errors of the levels as forecasts of the next value."""
+    sizes: Tensor
+    """`[B, 2]` mean absolute pattern and seasonally adjusted value."""
 
 
 def decompose(context: Context, ahead: int) -> Decomposition:
@@ -53,7 +59,11 @@ def decompose(context: Context, ahead: int) -> Decomposition:
         (levels[:, new] - levels[:, old]) / (ages[:, old] - ages[:, new]).clamp_min(0.1)
         for old, new in list(pairwise(range(len(ALPHAS))))[:N_SLOPES]
     ]
-    return Decomposition(pattern, adjusted, levels, torch.stack(slopes, 1))
+    errors = _errors(adjusted, weight)
+    sizes = [_mean(each.abs(), weight) for each in (pattern[:, : z.shape[1]], adjusted)]
+    return Decomposition(
+        pattern, adjusted, levels, torch.stack(slopes, 1), errors, torch.stack(sizes, 1)
+    )
 
 
 def _moving_average(z: Tensor, weight: Tensor, width: Tensor) -> Tensor:
@@ -93,3 +103,22 @@ def _levels(adjusted: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     decay = (1 - alphas)[:, None] ** age  # [A, L]
     total = (weight @ decay.T).clamp_min(1e-9)
     return (adjusted @ decay.T) / total, (weight @ (decay * age).T) / total
+
+
+def _errors(adjusted: Tensor, weight: Tensor) -> Tensor:
+    """Mean absolute one-step errors `[B, len(ALPHAS)]` of the levels, over the last steps."""
+    adjusted, weight = adjusted[:, -ERROR_STEPS:], weight[:, -ERROR_STEPS:]
+    step = torch.arange(adjusted.shape[1], device=weight.device)
+    age = (step - step[:, None]).to(weight.dtype)  # [from, to]
+    found = []
+    for alpha in ALPHAS:
+        decay = torch.where(age > 0, (1 - alpha) ** age.clamp_min(0), 0.0)
+        total = weight @ decay
+        error = (adjusted - (adjusted @ decay) / total.clamp_min(1e-9)).abs()
+        found.append(_mean(error, weight * (total > 0)))
+    return torch.stack(found, 1)
+
+
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Weighted means `[B]` of `values [B, L]`."""
+    return (values * weight).sum(1) / weight.sum(1).clamp_min(1)

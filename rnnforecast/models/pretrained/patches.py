@@ -25,7 +25,7 @@ SIMPLE_FORECASTS = (2, 4, 5, 7, 8, 9, 10, 11, 14, 15, 16, 17, 18, 19, 20, 21)
 """The features of a step of the horizon that are forecasts, or parts of forecasts."""
 INITIAL_GATES = (0.2, 0.1, 0, 0, 0, 0, 0.2, 0, 0, 0, 0.3, 0.2, 0, 0, 0, 0)
 """Weights of the simple forecasts before training."""
-CONTEXT_FEATURES = 20 + len(ALPHAS) + N_SLOPES
+CONTEXT_FEATURES = 20 + 2 * len(ALPHAS) + N_SLOPES + 2
 """Values that describe the whole context and the position, in each patch."""
 PATCH_FEATURES = STEP_FEATURES * PATCH_LENGTH + CONTEXT_FEATURES
 
@@ -47,6 +47,7 @@ def patch_features(context: Context, horizon_patches: int) -> Tensor:
     steps = torch.stack(parts, -1)  # [B, L + T, STEP_FEATURES]
     patches = steps.view(batch, -1, PATCH_LENGTH, STEP_FEATURES).flatten(2)
     ends = [decomposition.levels, decomposition.slopes * 10]
+    ends += [torch.log(decomposition.errors + 0.01) / 2, torch.log(decomposition.sizes + 0.01) / 2]
     summary = torch.cat([_summary(context), trend.summary(length), *ends], 1)
     summary = summary[:, None].expand(-1, patches.shape[1], -1)
     number = torch.arange(patches.shape[1], device=z.device) - length // PATCH_LENGTH
