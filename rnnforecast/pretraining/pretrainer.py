@@ -1,0 +1,185 @@
+"""Pretraining of the network on synthetic series, in pieces of any length.
+
+The state after a step, with its number, is all that the next step depends on: the series of a step
+are a function of the seed and the number. So a pretraining that is stopped and continued has the
+weights of one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from rnnforecast.models.pretrained.context import PATCH_LENGTH, build_context
+from rnnforecast.models.pretrained.network import NetworkConfig, PretrainedNetwork, quantile_loss
+from rnnforecast.pretraining.synthetic.batches import Batch, synthetic_batch
+
+STATE_FILE = "state.safetensors"
+WARMUP_STEPS = 300
+WEIGHT_DECAY = 0.02
+BETAS = (0.9, 0.98)
+MAX_GRADIENT_NORM = 1.0
+AVERAGE_DECAY = 0.9993
+"""Of the moving average of the weights, a step."""
+STEP_EXPONENT = -0.3
+"""Of the number of steps ahead in the weight of a value: near ones are always used, far ones
+seldom."""
+MIN_CHANGE = 0.15
+"""Added to the mean change of a series, by which its loss is divided."""
+VALIDATION_SEED, VALIDATION_BATCHES, VALIDATION_PATCHES = 10**6, 24, 1024
+
+
+@dataclass(frozen=True)
+class PretrainingConfig:
+    """What a pretraining depends on."""
+
+    network: NetworkConfig = NetworkConfig()
+    seed: int = 1
+    patches: int = 2048
+    """Patches of contexts and horizons in a batch."""
+    learning_rate: float = 2e-3
+
+
+@dataclass
+class Progress:
+    """How far a pretraining is."""
+
+    step: int = 0
+    windows: int = 0
+    """Series seen."""
+    decay_from: int = -1
+    """The step from which the learning rate falls; -1 if it does not yet."""
+
+
+class Pretrainer:
+    """A network, its optimizer and moving average, and their state in a folder."""
+
+    def __init__(
+        self, config: PretrainingConfig, folder: Path, device: torch.device | str = "cpu"
+    ) -> None:
+        """Continues the pretraining in `folder`, if there is one with the same config.
+
+        Raises:
+            ValueError: if the folder holds one with another config.
+        """
+        self.config, self.folder, self.device = config, folder, device
+        torch.manual_seed(config.seed)
+        self.net = PretrainedNetwork(config.network).to(device)
+        self.average = {name: value.clone() for name, value in self.net.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(
+            self.net.parameters(), lr=config.learning_rate, betas=BETAS, weight_decay=WEIGHT_DECAY
+        )
+        self.progress = Progress()
+        if (folder / STATE_FILE).exists():
+            self._load()
+
+    def fit_batch(self, batch: Batch, decay_steps: int = 0) -> float:
+        """One step; returns its loss. `decay_steps` is the length of the fall of the learning
+        rate to 0, which begins with the first step that has it; 0 for none."""
+        progress = self.progress
+        if decay_steps and progress.decay_from < 0:
+            progress.decay_from = progress.step
+        factor = min(1.0, (progress.step + 1) / WARMUP_STEPS)
+        if decay_steps:
+            factor *= max(0.0, 1 - (progress.step - progress.decay_from) / decay_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * factor
+        loss = batch_loss(self.net, batch)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.net.parameters(), MAX_GRADIENT_NORM)
+        self.optimizer.step()
+        progress.step += 1
+        progress.windows += len(batch.values)
+        self._update_average()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(AVERAGE_DECAY, 1 - 10 / (self.progress.step + 10))
+        for name, value in self.net.state_dict().items():
+            self.average[name].lerp_(value, 1 - decay)
+
+    @torch.no_grad()
+    def validation_loss(self) -> float:
+        """Mean loss of the averaged weights on series that are never trained on."""
+        net = PretrainedNetwork(self.config.network).to(self.device)
+        net.load_state_dict(self.average)
+        net.eval()
+        losses = [
+            batch_loss(
+                net,
+                synthetic_batch(
+                    VALIDATION_SEED, number, patches=VALIDATION_PATCHES, device=self.device
+                ),
+            )
+            for number in range(VALIDATION_BATCHES)
+        ]
+        return float(torch.stack(losses).mean())
+
+    def save(self) -> None:
+        """Writes the state whole, or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"net.{name}": value for name, value in self.net.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
+        for name, weight in self.net.named_parameters():
+            for key, value in self.optimizer.state[weight].items():
+                tensors[f"optimizer.{name}.{key}"] = value
+        words = {"config": json.dumps(asdict(self.config)), **_as_words(self.progress)}
+        content = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        new = self.folder / f"{STATE_FILE}.new"
+        save_file(content, new, words)
+        os.replace(new, self.folder / STATE_FILE)
+
+    def _load(self) -> None:
+        file = self.folder / STATE_FILE
+        with safe_open(file, "pt") as stored:
+            words = stored.metadata()
+        if json.loads(words["config"]) != asdict(self.config):
+            raise ValueError(f"{file} is of a pretraining with another config: {words['config']}")
+        self.progress = Progress(*(int(words[name]) for name in asdict(Progress())))
+        tensors = load_file(file, str(self.device))
+        self.net.load_state_dict(_group(tensors, "net."))
+        self.average = _group(tensors, "average.")
+        state = {
+            number: _group(tensors, f"optimizer.{name}.")
+            for number, (name, _) in enumerate(self.net.named_parameters())
+        }
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def batch_loss(net: PretrainedNetwork, batch: Batch) -> Tensor:
+    """Weighted mean quantile loss of normalized values.
+
+    The loss of a series is divided by its mean change from step to step, as noisy series would
+    count most.
+    """
+    context = build_context(batch.values, batch.observed, batch.seasons)
+    truth = context.normalize(batch.future)
+    pairs = context.observed[:, 1:] & context.observed[:, :-1]
+    change = (context.z[:, 1:] - context.z[:, :-1]).abs() * pairs
+    weight = 1 / (change.sum(1) / pairs.sum(1).clamp_min(1) + MIN_CHANGE)
+    step = torch.arange(1, truth.shape[1] + 1, device=truth.device).to(truth.dtype) ** STEP_EXPONENT
+    weight = (weight / weight.mean())[:, None] * (step / step.mean())
+    return quantile_loss(net(context, truth.shape[1] // PATCH_LENGTH), truth, weight)
+
+
+def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, without it."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _as_words(progress: Progress) -> dict[str, str]:
+    return {name: str(value) for name, value in asdict(progress).items()}
