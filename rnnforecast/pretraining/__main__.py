@@ -99,11 +99,9 @@ def _write_history(pretrainer: Pretrainer, loss: float, seconds: float) -> None:
             writer.writerow(HISTORY)
         row = (f"{loss:.5f}", f"{validation:.5f}", f"{seconds:.0f}", f"{rate:.2e}")
         writer.writerow((progress.step, progress.windows, *row))
-    print(
+    sys.stderr.write(
         f"step {progress.step:,}, {progress.windows:,} windows, loss {loss:.4f}, "
-        f"validation {validation:.4f}",
-        file=sys.stderr,
-        flush=True,
+        f"validation {validation:.4f}\n"
     )
 
 

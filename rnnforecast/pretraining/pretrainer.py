@@ -21,6 +21,7 @@ from rnnforecast.models.pretrained.context import PATCH_LENGTH, build_context
 from rnnforecast.models.pretrained.network import NetworkConfig, PretrainedNetwork, quantile_loss
 from rnnforecast.pretraining.synthetic.batches import Batch, synthetic_batch
 
+DEFAULT_NETWORK = NetworkConfig()
 STATE_FILE = "state.safetensors"
 WARMUP_STEPS = 300
 WEIGHT_DECAY = 0.02
@@ -40,7 +41,7 @@ VALIDATION_SEED, VALIDATION_BATCHES, VALIDATION_PATCHES = 10**6, 24, 1024
 class PretrainingConfig:
     """What a pretraining depends on."""
 
-    network: NetworkConfig = NetworkConfig()
+    network: NetworkConfig = DEFAULT_NETWORK
     seed: int = 1
     patches: int = 2048
     """Patches of contexts and horizons in a batch."""
@@ -132,7 +133,8 @@ class Pretrainer:
         for name, weight in self.net.named_parameters():
             for key, value in self.optimizer.state[weight].items():
                 tensors[f"optimizer.{name}.{key}"] = value
-        words = {"config": json.dumps(asdict(self.config)), **_as_words(self.progress)}
+        # one entry: safetensors writes several in any order
+        words = {"pretraining": json.dumps([asdict(self.config), asdict(self.progress)])}
         content = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         new = self.folder / f"{STATE_FILE}.new"
         save_file(content, new, words)
@@ -141,10 +143,10 @@ class Pretrainer:
     def _load(self) -> None:
         file = self.folder / STATE_FILE
         with safe_open(file, "pt") as stored:
-            words = stored.metadata()
-        if json.loads(words["config"]) != asdict(self.config):
-            raise ValueError(f"{file} is of a pretraining with another config: {words['config']}")
-        self.progress = Progress(*(int(words[name]) for name in asdict(Progress())))
+            config, progress = json.loads(stored.metadata()["pretraining"])
+        if config != asdict(self.config):
+            raise ValueError(f"{file} is of a pretraining with another config: {config}")
+        self.progress = Progress(**progress)
         tensors = load_file(file, str(self.device))
         self.net.load_state_dict(_group(tensors, "net."))
         self.average = _group(tensors, "average.")
@@ -179,7 +181,3 @@ def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
         for name, value in tensors.items()
         if name.startswith(prefix)
     }
-
-
-def _as_words(progress: Progress) -> dict[str, str]:
-    return {name: str(value) for name, value in asdict(progress).items()}

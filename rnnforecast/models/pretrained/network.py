@@ -17,15 +17,20 @@ from torch.nn import functional
 from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
 from rnnforecast.models.pretrained.context import PATCH_LENGTH, Context
 from rnnforecast.models.pretrained.patches import (
-    INITIAL_GATES,
+    FORECAST_MASKS,
     PATCH_FEATURES,
     SIMPLE_FORECASTS,
+    SLOPES,
     STEP_FEATURES,
     patch_features,
 )
 
 LEVELS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99)
 MEDIAN_INDEX = LEVELS.index(0.5)
+WEIGHT_SCALE = 3.0
+"""Factor of the logits of the simple forecasts, whose weights are learned faster by it."""
+MISSING = 20.0
+"""Subtracted from the logit of a forecast that is not known."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,11 @@ class PretrainedNetwork(nn.Module):
         self.output = nn.Linear(2 * hidden, PATCH_LENGTH * len(LEVELS))
         self.output_skip = nn.Linear(PATCH_FEATURES, PATCH_LENGTH * len(LEVELS))
         nn.init.zeros_(self.output_skip.weight)
-        self.gates = nn.Linear(hidden, len(SIMPLE_FORECASTS))
-        with torch.no_grad():
-            self.gates.weight.zero_()
-            self.gates.bias.copy_(torch.tensor(INITIAL_GATES, dtype=torch.float32))
+        self.forecast_weights = nn.Linear(hidden, len(SIMPLE_FORECASTS))
+        self.slope_weights = nn.Linear(hidden, len(SLOPES))
+        for layer in (self.forecast_weights, self.slope_weights):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, context: Context, horizon_patches: int) -> Tensor:
         """Quantiles `[B, J * P, Q]` of normalized values at `LEVELS`."""
@@ -70,13 +76,31 @@ class PretrainedNetwork(nn.Module):
         raw = self.output(functional.silu(self.output_hidden(ahead)))
         raw = raw + self.output_skip(features[:, -horizon_patches:])
         raw = raw.view(len(raw), horizon_patches * PATCH_LENGTH, len(LEVELS))
-        steps = features[:, -horizon_patches:, : STEP_FEATURES * PATCH_LENGTH]
-        steps = steps.reshape(len(raw), horizon_patches, PATCH_LENGTH, STEP_FEATURES)
-        simple = steps[..., SIMPLE_FORECASTS] @ self.gates(ahead)[..., None]  # [B, J, P, 1]
-        median = raw[..., MEDIAN_INDEX : MEDIAN_INDEX + 1] + simple.flatten(1, 2)
+        simple = self._weighed_forecasts(ahead, features[:, -horizon_patches:])
+        median = raw[..., MEDIAN_INDEX : MEDIAN_INDEX + 1] + simple
         below = functional.softplus(raw[..., :MEDIAN_INDEX].flip(-1) - 2).cumsum(-1).flip(-1)
         above = functional.softplus(raw[..., MEDIAN_INDEX + 1 :] - 2).cumsum(-1)
         return torch.cat([median - below, median, median + above], -1)
+
+    def _weighed_forecasts(self, encoded: Tensor, features: Tensor) -> Tensor:
+        """The weighted mean of the simple forecasts that are known, with weighted slopes,
+        `[B, J * P, 1]`, from `encoded [B, J, K]` and `features [B, J, X]`."""
+        steps = features[..., : STEP_FEATURES * PATCH_LENGTH]
+        steps = steps.reshape(*features.shape[:2], PATCH_LENGTH, STEP_FEATURES)
+        missing = torch.stack(
+            [
+                1 - steps[..., FORECAST_MASKS[each]]
+                if each in FORECAST_MASKS
+                else torch.zeros_like(steps[..., 0])
+                for each in SIMPLE_FORECASTS
+            ],
+            -1,
+        )
+        logits = WEIGHT_SCALE * self.forecast_weights(encoded)[:, :, None] - MISSING * missing
+        mean = (steps[..., SIMPLE_FORECASTS] * logits.softmax(-1)).sum(-1, keepdim=True)
+        slopes = steps[..., SLOPES] @ self.slope_weights(encoded)[..., None]
+        forecast: Tensor = (mean + slopes).flatten(1, 2)
+        return forecast
 
 
 def quantile_loss(quantiles: Tensor, truth: Tensor, weight: Tensor) -> Tensor:

@@ -21,10 +21,13 @@ DAMPING = 0.9
 """Factor of a damped slope, a step."""
 STEP_FEATURES = 22
 """Values a step."""
-SIMPLE_FORECASTS = (2, 4, 5, 7, 8, 9, 10, 11, 14, 15, 16, 17, 18, 19, 20, 21)
-"""The features of a step of the horizon that are forecasts, or parts of forecasts."""
-INITIAL_GATES = (0.2, 0.1, 0, 0, 0, 0, 0.2, 0, 0, 0, 0.3, 0.2, 0, 0, 0, 0)
-"""Weights of the simple forecasts before training."""
+SIMPLE_FORECASTS = (2, 4, 5, 7, 8, 9, 10, 11, 14, 15, 16, 17)
+"""The features of a step of the horizon that are forecasts: of earlier cycles, of lines, and of
+levels with the seasonal pattern."""
+FORECAST_MASKS = {2: 3, 5: 6}
+"""The forecasts that may be missing, and the features that are 1 where they are known."""
+SLOPES = (18, 19, 20, 21)
+"""The features of a step of the horizon that are changes since the origin."""
 CONTEXT_FEATURES = 20 + 2 * len(ALPHAS) + N_SLOPES + 2
 """Values that describe the whole context and the position, in each patch."""
 PATCH_FEATURES = STEP_FEATURES * PATCH_LENGTH + CONTEXT_FEATURES

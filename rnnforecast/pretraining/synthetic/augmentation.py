@@ -19,8 +19,8 @@ def mix(random: Random, x: Tensor) -> Tensor:
 def flip(random: Random, x: Tensor) -> Tensor:
     """Some are reversed in time, some in sign."""
     count = len(x)
-    x = torch.where(random.chance(0.1, count, 1), x.flip(1), x)
-    return torch.where(random.chance(0.25, count, 1), -x, x)
+    x = torch.where(random.chance(0.04, count, 1), x.flip(1), x)
+    return torch.where(random.chance(0.1, count, 1), -x, x)
 
 
 def modulate(random: Random, x: Tensor) -> Tensor:

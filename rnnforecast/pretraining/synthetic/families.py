@@ -21,6 +21,9 @@ from rnnforecast.pretraining.synthetic.seasonality import (
     seasonal_walk,
 )
 
+SHORT = 150
+"""Steps of short contexts."""
+
 
 @dataclass(frozen=True)
 class Calendar:
@@ -35,46 +38,76 @@ class Calendar:
         """`[B, 2]` steps, 1 for none."""
         return torch.tensor(self.pairs, device=self.number.device)[self.number]
 
+    def is_coarse(self, steps: int) -> Tensor:
+        """`[B, 1]` whether a step is long, as a year or a quarter: few steps, and short cycles."""
+        return (self.seasons[:, :1] <= 4) & (steps < 2 * SHORT)
+
+    def is_fine(self) -> Tensor:
+        """`[B, 1]` whether a step is short, as an hour or less."""
+        return self.seasons[:, :1] >= 24
+
+    def persistence(self, steps: int) -> Tensor:
+        """`[B, 1]` how likely a change of the level is to last: high where steps are long."""
+        return torch.where(
+            self.is_coarse(steps), 0.88, torch.where(self.is_fine() | (steps < 200), 0.6, 0.4)
+        )
+
 
 def structural(random: Random, calendar: Calendar, steps: int) -> Tensor:
     """Trend, two seasons and noise, added or multiplied; `[B, steps]`."""
     count, seasons = len(calendar.number), calendar.seasons
     start = random.integers(0, 2000, count)
-    trend = _trend(random, count, steps) * random.log_uniform(0.03, 3.0, count, 1)
+    coarse, fine = calendar.is_coarse(steps), calendar.is_fine()
+    trend = _trend(random, count, steps)
+    size = torch.where(
+        coarse, random.log_uniform(0.3, 6.0, count, 1), random.log_uniform(0.03, 3.0, count, 1)
+    )
     first = evolving_pattern(random, seasonal_pattern(random, seasons[:, 0], steps, start))
     second = evolving_pattern(random, seasonal_pattern(random, seasons[:, 1], steps, start))
-    amplitude = random.log_uniform(0.1, 3.0, count, 1)
-    other = amplitude * random.log_uniform(0.05, 2.0, count, 1)
-    within = torch.where(random.chance(0.4, count, 1), 1 + 0.4 * second, 1.0)  # day within week
-    noise = _noise(random, count, steps) * random.log_uniform(0.01, 1.5, count, 1)
+    amplitude = torch.where(
+        fine, random.log_uniform(0.5, 5.0, count, 1), random.log_uniform(0.1, 3.0, count, 1)
+    )
+    other = amplitude * random.log_uniform(0.05, 1.0, count, 1)
+    within = torch.where(random.chance(0.5, count, 1), 1 + 0.4 * second, 1.0)  # day within week
+    noise = _noise(random, calendar, steps) * torch.where(
+        coarse | fine,
+        random.log_uniform(0.02, 0.8, count, 1),
+        random.log_uniform(0.01, 1.5, count, 1),
+    )
     loud = torch.where(random.chance(0.25, count, 1), torch.exp(0.5 * first), 1.0)
     season = amplitude * first * within + other * second
-    return trend + season + noise * loud
+    return trend * size + season + noise * loud
 
 
 def exponential_smoothing(random: Random, calendar: Calendar, steps: int) -> Tensor:
     """Innovations that change level, slope and seasonal pattern, as in state space models of
     exponential smoothing; `[B, steps]`.
 
-    Hyndman et al. (2008), "Forecasting with Exponential Smoothing". Short series, such as those of
-    years, change their level by most of an innovation, long ones by little of it.
+    Hyndman et al. (2008), "Forecasting with Exponential Smoothing". Yearly and quarterly series
+    change their level by most of an innovation and grow steadily, finer ones less so.
     """
     count = len(calendar.number)
+    coarse = calendar.is_coarse(steps)
     heavy = standardize(random.student_t(4, count, steps))
     error = torch.where(random.chance(0.7, count, 1), random.normal(count, steps), heavy)
-    strong, weak = random.uniform(0.1, 1.3, count, 1), random.log_uniform(0.003, 0.6, count, 1)
-    alpha = torch.where(random.chance(min(1.0, 40 / steps) * 0.7 + 0.15, count, 1), strong, weak)
+    strong, weak = random.uniform(0.3, 1.4, count, 1), random.log_uniform(0.003, 0.6, count, 1)
+    alpha = torch.where(random.uniform(0, 1, count, 1) < calendar.persistence(steps), strong, weak)
     level = alpha * error.cumsum(1)
     beta = random.log_uniform(0.005, 0.5, count, 1) * random.chance(0.3, count, 1)
     slope = alpha * beta * error.cumsum(1).cumsum(1) / (1 + steps / 50)
     momentum = autoregressive_noise(random, random.uniform(0.5, 0.97, count, 1), steps).cumsum(1)
     momentum = momentum * random.log_uniform(0.05, 1.5, count, 1) * random.chance(0.35, count, 1)
-    up = torch.where(random.chance(0.75, count, 1), 1.0, -1.0)
-    drift = up * random.log_uniform(0.02, 2.0, count, 1) * (20 / (steps + 4))
+    up = torch.where(random.chance(0.85, count, 1), 1.0, -1.0)
+    drift = torch.where(
+        coarse,
+        random.log_uniform(0.1, 3.0, count, 1),
+        random.log_uniform(0.02, 2.0, count, 1) * (20 / (steps + 4)),
+    )
     step = torch.arange(steps, device=random.device)
-    drift = drift * step * random.chance(0.75, count, 1)
+    drift = up * drift * step * random.chance(0.8, count, 1)
     season = standardize(seasonal_walk(random, calendar.number, calendar.pairs, steps))
-    season = season * random.log_uniform(0.1, 6.0, count, 1) * (calendar.seasons[:, :1] > 1)
+    amplitude = random.log_uniform(0.1, 6.0, count, 1) * torch.where(calendar.is_fine(), 3.0, 1.0)
+    season = season * amplitude * (calendar.seasons[:, :1] > 1)
     before = torch.cat([torch.zeros_like(level[:, :1]), level[:, :-1]], 1)
     return before + error + slope + momentum + drift + season
 
@@ -111,7 +144,7 @@ def events(random: Random, calendar: Calendar, steps: int) -> Tensor:
     stairs = standardize((jumps * random.normal(count, steps)).cumsum(1))
     kind = random.choice((0.3, 0.4, 0.3), count)
     chosen = torch.stack([saw, spike, stairs])[kind, torch.arange(count)]
-    noise = _noise(random, count, steps) * random.log_uniform(0.01, 0.5, count, 1)
+    noise = _noise(random, calendar, steps) * random.log_uniform(0.01, 0.5, count, 1)
     size = evolving_pattern(random, standardize(chosen))
     return size + noise + 0.5 * _trend(random, count, steps) * random.chance(0.4, count, 1)
 
@@ -143,28 +176,26 @@ def mixtures(random: Random, calendar: Calendar, steps: int) -> Tensor:
     other = second[:, :-lag] * random.normal(count, 1) + second[:, lag:] * random.normal(count, 1)
     kind = random.integers(0, 4, count)
     curves = torch.stack([other, torch.tanh(other), other.relu(), other * torch.sigmoid(cause)])
-    noise = _noise(random, count, steps) * random.log_uniform(0.01, 0.6, count, 1)
+    noise = _noise(random, calendar, steps) * random.log_uniform(0.01, 0.6, count, 1)
     return standardize(cause + curves[kind, torch.arange(count)]) + noise
 
 
 FAMILIES = (
-    (structural, 0.36, 0.27),
-    (exponential_smoothing, 0.22, 0.46),
-    (processes, 0.14, 0.07),
-    (regimes, 0.07, 0.03),
-    (events, 0.07, 0.04),
-    (walks, 0.07, 0.09),
+    (structural, 0.36, 0.3),
+    (exponential_smoothing, 0.22, 0.48),
+    (processes, 0.14, 0.05),
+    (regimes, 0.07, 0.02),
+    (events, 0.07, 0.03),
+    (walks, 0.07, 0.08),
     (mixtures, 0.07, 0.04),
 )
 """Families, and the share of each in batches of long and of short series."""
-SHORT = 150
-"""Steps of short contexts."""
 
 
 def _trend(random: Random, count: int, steps: int) -> Tensor:
     """Lines, broken lines, saturating and smooth curves of size about 1; `[count, steps]`."""
     t = torch.linspace(0, 1, steps, device=random.device)[None]
-    slope = random.normal(count, 1)
+    slope = random.normal(count, 1).abs() * torch.where(random.chance(0.8, count, 1), 1.0, -1.0)
     broken = slope * t
     for _ in range(2):
         change = random.normal(count, 1) * random.chance(0.6, count, 1)
@@ -176,12 +207,23 @@ def _trend(random: Random, count: int, steps: int) -> Tensor:
     return torch.stack([slope * t, broken, saturating, smooth])[kind, torch.arange(count)]
 
 
-def _noise(random: Random, count: int, steps: int) -> Tensor:
-    """White, colored, autoregressive and heavy-tailed noise of size 1; `[count, steps]`."""
+def _noise(random: Random, calendar: Calendar, steps: int) -> Tensor:
+    """White, colored, autoregressive and heavy-tailed noise of size 1; `[B, steps]`."""
+    count = len(calendar.number)
+    lasting = random.uniform(0, 1, count, 1) < calendar.persistence(steps)
     white = random.normal(count, steps)
-    colored = colored_noise(random, random.uniform(0, 2.2, count, 1), steps)
-    phi = random.uniform(-0.5, 0.95, count, 1)
+    exponent = torch.where(
+        lasting, random.uniform(0.8, 2.4, count, 1), random.uniform(0, 1.5, count, 1)
+    )
+    colored = colored_noise(random, exponent, steps)
+    phi = torch.where(
+        lasting, random.uniform(0.3, 0.99, count, 1), random.uniform(-0.5, 0.8, count, 1)
+    )
     autoregressive = standardize(autoregressive_noise(random, phi, steps))
     heavy = standardize(random.student_t(3, count, steps))
-    kind = random.choice((0.4, 0.3, 0.2, 0.1), count)
+    few, many = (
+        random.choice((0.6, 0.15, 0.13, 0.12), count),
+        random.choice((0.12, 0.4, 0.43, 0.05), count),
+    )
+    kind = torch.where(lasting[:, 0], many, few)
     return torch.stack([white, colored, autoregressive, heavy])[kind, torch.arange(count)]
