@@ -1,4 +1,4 @@
-"""Seasonal pattern, levels and slopes of normalized values, in closed form.
+"""Seasonal pattern, levels and slopes of series, in closed form.
 
 The pattern is the mean of each phase of the cycle, of values less their moving average over a
 cycle; recent cycles count more. Levels are exponentially weighted means of the seasonally adjusted
@@ -12,8 +12,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-
-from rnnforecast.models.pretrained.context import Context
 
 ALPHAS = (0.02, 0.1, 0.3, 0.7)
 """Smoothing parameters of the levels."""
@@ -45,9 +43,15 @@ class Decomposition:
     """`[B, 2]` mean absolute pattern and seasonally adjusted value."""
 
 
-def decompose(context: Context, ahead: int) -> Decomposition:
-    """The parts of a context, with the pattern `ahead` steps on."""
-    z, weight, lags = context.z, context.observed.to(context.z.dtype), context.periods.lags
+def decompose(z: Tensor, weight: Tensor, lags: Tensor, ahead: int) -> Decomposition:
+    """The parts of values `z [B, L]`, with the pattern `ahead` steps on.
+
+    Args:
+        z: 0 where not observed.
+        weight: `[B, L]` 1 where observed, else 0.
+        lags: `[B, 2]` the two periods, in steps.
+        ahead: T.
+    """
     residual = (z - _moving_average(z, weight, lags[:, :1])) * weight
     first = _pattern(residual, weight, lags[:, :1], ahead, PRIORS[0])
     residual = residual - first[:, : z.shape[1]] * weight

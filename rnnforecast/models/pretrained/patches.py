@@ -19,9 +19,13 @@ CYCLES = 4
 """Cycles whose mean is read beside the last one."""
 DAMPING = 0.9
 """Factor of a damped slope, a step."""
-STEP_FEATURES = 22
+MIN_RELATIVE = 0.01
+"""Of the distance of the mean from zero: series with smaller values have no logarithms."""
+MAX_LOG_GROWTH = 1.5
+"""Of a forecast of logarithms above the largest."""
+STEP_FEATURES = 26
 """Values a step."""
-SIMPLE_FORECASTS = (2, 4, 5, 7, 8, 9, 10, 11, 14, 15, 16, 17)
+SIMPLE_FORECASTS = (2, 4, 5, 7, 8, 9, 10, 11, 14, 15, 16, 17, 22, 23, 24, 25)
 """The features of a step of the horizon that are forecasts: of earlier cycles, of lines, and of
 levels with the seasonal pattern."""
 FORECAST_MASKS = {2: 3, 5: 6}
@@ -45,8 +49,9 @@ def patch_features(context: Context, horizon_patches: int) -> Tensor:
         parts += _earlier_cycles(z, weight, context.periods.lags[:, column, None], step)
     trend = _Trend.fit(context)
     parts += trend.lines(z, step, last_cycle=parts[2], lag=context.periods.lags[:, :1])
-    decomposition = decompose(context, ahead)
+    decomposition = decompose(z, weight, context.periods.lags, ahead)
     parts += _decomposition_features(decomposition, length, ahead)
+    parts += _multiplicative_forecasts(context, ahead)
     steps = torch.stack(parts, -1)  # [B, L + T, STEP_FEATURES]
     patches = steps.view(batch, -1, PATCH_LENGTH, STEP_FEATURES).flatten(2)
     ends = [decomposition.levels, decomposition.slopes * 10]
@@ -91,6 +96,30 @@ def _decomposition_features(parts: Decomposition, length: int, ahead: int) -> li
     for slope in parts.slopes.split(1, 1):  # type: ignore[no-untyped-call]
         lines += [slope * step, slope * damped]
     return [*found, *(torch.cat([blank, _limit(line)], 1) for line in lines)]
+
+
+def _multiplicative_forecasts(context: Context, ahead: int) -> list[Tensor]:
+    """`[B, L + T]` each, in the horizon only: levels with the seasonal pattern, and the second one
+    with its damped slope, of the logarithms of positive series; of the values of others."""
+    z, weight, u = context.z, context.observed.to(context.z.dtype), torch.sinh(context.z)
+    zero = (-context.mean / context.scale).to(z.dtype)
+    height = torch.where(context.observed, u - zero, torch.inf)
+    is_positive = height.amin(1, keepdim=True) > MIN_RELATIVE * zero.abs()
+    logs = torch.log(torch.where(context.observed & is_positive, u - zero, 1.0))
+    values = torch.where(is_positive, logs, z)
+    parts = decompose(values, weight, context.periods.lags, ahead)
+    step = torch.arange(1, ahead + 1, device=z.device).to(z.dtype)
+    damped = DAMPING * (1 - DAMPING**step) / (1 - DAMPING)
+    levels = parts.levels[:, 1:].unsqueeze(-1)  # [B, 3, 1]
+    lines = parts.pattern[:, None, z.shape[1] :] + levels
+    sloped = lines[:, 1:2] + parts.slopes[:, 1:2, None] * damped
+    lines = torch.cat([lines, sloped], 1)  # [B, 4, T]
+    highest = torch.where(context.observed, values, -torch.inf).amax(1, keepdim=True)
+    lines = lines.minimum(highest[:, None] + MAX_LOG_GROWTH)
+    raised = torch.asinh(torch.exp(lines) + zero[:, None])
+    lines = _limit(torch.where(is_positive[:, None], raised, lines))
+    blank = torch.zeros_like(z)
+    return [torch.cat([blank, line], 1) for line in lines.unbind(1)]
 
 
 @dataclass(frozen=True)
