@@ -8,17 +8,17 @@ weights of one that was not.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from rnnforecast.models.pretrained.context import PATCH_LENGTH, build_context
 from rnnforecast.models.pretrained.network import NetworkConfig, PretrainedNetwork, quantile_loss
+from rnnforecast.models.pretrained.weights import save_tensors
 from rnnforecast.pretraining.synthetic.batches import Batch, synthetic_batch
 
 DEFAULT_NETWORK = NetworkConfig()
@@ -133,12 +133,8 @@ class Pretrainer:
         for name, weight in self.net.named_parameters():
             for key, value in self.optimizer.state[weight].items():
                 tensors[f"optimizer.{name}.{key}"] = value
-        # one entry: safetensors writes several in any order
-        words = {"pretraining": json.dumps([asdict(self.config), asdict(self.progress)])}
-        content = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        new = self.folder / f"{STATE_FILE}.new"
-        save_file(content, new, words)
-        os.replace(new, self.folder / STATE_FILE)
+        facts = [asdict(self.config), asdict(self.progress)]
+        save_tensors(tensors, facts, self.folder / STATE_FILE, "pretraining")
 
     def _load(self) -> None:
         file = self.folder / STATE_FILE

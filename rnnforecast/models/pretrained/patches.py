@@ -23,15 +23,37 @@ MIN_RELATIVE = 0.01
 """Of the distance of the mean from zero: series with smaller values have no logarithms."""
 MAX_LOG_GROWTH = 1.5
 """Of a forecast of logarithms above the largest."""
-STEP_FEATURES = 26
+STEP_FEATURE_NAMES = (
+    "value", "observed",
+    "cycle_1", "cycle_known_1", "cycles_mean_1",
+    "cycle_2", "cycle_known_2", "cycles_mean_2",
+    "last", "drift", "cycle_with_change", "level",
+    "pattern", "adjusted",
+    *(f"level_{number + 1}" for number in range(len(ALPHAS))),
+    *(f"{kind}_{number + 1}" for number in range(N_SLOPES) for kind in ("slope", "damped_slope")),
+    *(f"multiplicative_level_{number}" for number in (2, 3, 4)), "multiplicative_trend_2",
+)  # fmt: skip
+"""Values of a step, in their order: those of the series; the last cycle, whether it is known, and
+the mean of some cycles, for both periods; lines of the horizon from the last value, the cycle and
+the level; pattern and seasonally adjusted values; and in the horizon levels with the pattern, and
+slopes over the steps ahead; the same of logarithms."""
+STEP_FEATURES = len(STEP_FEATURE_NAMES)
 """Values a step."""
-SIMPLE_FORECASTS = (2, 4, 5, 7, 8, 9, 10, 11, 14, 15, 16, 17, 22, 23, 24, 25)
+FORECAST_MASKS = {
+    STEP_FEATURE_NAMES.index(f"cycle_{period}"): STEP_FEATURE_NAMES.index(f"cycle_known_{period}")
+    for period in (1, 2)
+}
+"""The forecasts that may be missing, and the features that are 1 where they are known."""
+SLOPES = tuple(place for place, name in enumerate(STEP_FEATURE_NAMES) if "slope" in name)
+"""The features of a step of the horizon that are changes since the origin."""
+SIMPLE_FORECASTS = tuple(
+    place
+    for place, name in enumerate(STEP_FEATURE_NAMES)
+    if name not in ("value", "observed", "pattern", "adjusted")
+    and place not in (*FORECAST_MASKS.values(), *SLOPES)
+)
 """The features of a step of the horizon that are forecasts: of earlier cycles, of lines, and of
 levels with the seasonal pattern."""
-FORECAST_MASKS = {2: 3, 5: 6}
-"""The forecasts that may be missing, and the features that are 1 where they are known."""
-SLOPES = (18, 19, 20, 21)
-"""The features of a step of the horizon that are changes since the origin."""
 CONTEXT_FEATURES = 20 + 2 * len(ALPHAS) + N_SLOPES + 2
 """Values that describe the whole context and the position, in each patch."""
 PATCH_FEATURES = STEP_FEATURES * PATCH_LENGTH + CONTEXT_FEATURES

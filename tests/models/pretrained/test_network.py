@@ -1,0 +1,114 @@
+"""The pretrained network: quantiles in order, series on their own, and its loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from rnnforecast.models.pretrained.context import PATCH_LENGTH
+from rnnforecast.models.pretrained.network import (
+    LEVELS,
+    NetworkConfig,
+    PretrainedNetwork,
+    quantile_loss,
+)
+from rnnforecast.models.pretrained.patches import FORECAST_MASKS, SIMPLE_FORECASTS, STEP_FEATURES
+from tests.models.pretrained.contexts import context_of, noisy_season, small_network
+
+SERIES = (noisy_season(60, 7.0), noisy_season(33, 12.0, seed=1), noisy_season(64, 1e9, seed=2))
+
+
+@pytest.fixture(scope="module")
+def net() -> PretrainedNetwork:
+    return small_network()
+
+
+@torch.no_grad()
+def quantiles(net: PretrainedNetwork, *series: object, patches: int = 2) -> Tensor:
+    """Quantiles of normalized values `[B, H, Q]`."""
+    found: Tensor = net(context_of(*series), patches)  # type: ignore[arg-type]
+    return found
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10**6), size=st.floats(0.01, 3.0))
+def test_quantiles_never_cross_whatever_the_weights(seed: int, size: float) -> None:
+    net = small_network(seed)
+    for weight in net.parameters():
+        weight.data *= 10 * size
+    found = quantiles(net, *SERIES)
+    assert found.shape == (len(SERIES), 2 * PATCH_LENGTH, len(LEVELS))
+    assert found.isfinite().all()
+    assert (found.diff(dim=-1) >= 0).all()
+
+
+def test_a_shorter_forecast_is_the_beginning_of_a_longer_one(net: PretrainedNetwork) -> None:
+    short, long = quantiles(net, *SERIES, patches=1), quantiles(net, *SERIES, patches=5)
+    torch.testing.assert_close(short, long[:, :PATCH_LENGTH], rtol=1e-5, atol=1e-5)
+
+
+def test_the_forecasts_of_series_are_in_their_order_and_their_own(net: PretrainedNetwork) -> None:
+    found = quantiles(net, *SERIES)
+    torch.testing.assert_close(quantiles(net, *SERIES[::-1]), found.flip(0))
+    torch.testing.assert_close(quantiles(net, SERIES[2]), found[2:])
+
+
+@settings(max_examples=8)
+@given(offset=st.floats(1e3, 1e5), factor=st.floats(0.1, 2.0))
+def test_far_from_zero_the_offset_and_unit_of_a_series_do_not_matter(
+    net: PretrainedNetwork, offset: float, factor: float
+) -> None:
+    first = quantiles(net, SERIES[0] + 1e3)
+    found = quantiles(net, factor * (SERIES[0] + offset))
+    torch.testing.assert_close(found, first, rtol=1e-3, atol=1e-3)
+
+
+def test_near_zero_the_network_sees_where_it_lies(net: PretrainedNetwork) -> None:
+    assert not torch.allclose(quantiles(net, SERIES[0] + 3), quantiles(net, SERIES[0]), atol=1e-4)
+
+
+def test_before_a_pretraining_the_median_is_near_the_mean_of_the_simple_forecasts() -> None:
+    torch.manual_seed(0)
+    fresh = PretrainedNetwork(NetworkConfig(hidden_size=8, n_layers=1)).eval()
+    series = [1.0, 2.0, 3.0, 4.0] * 12
+    middle = LEVELS.index(0.5)
+    found = quantiles(fresh, series, patches=1)[0, :, middle]
+    for weight in (*fresh.output.parameters(), *fresh.output_skip.parameters()):
+        weight.data.zero_()
+    simple = quantiles(fresh, series, patches=1)[0, :, middle]
+    assert simple.view(4, 4).diff(dim=1).min() > 0  # the season goes on
+    assert (found - simple).abs().max() < 1
+
+
+def test_a_forecast_that_is_not_known_has_no_weight(net: PretrainedNetwork) -> None:
+    random = torch.Generator().manual_seed(0)
+    features = torch.randn(1, 1, 1000, generator=random)
+    encoded = torch.randn(1, 1, 8, generator=random)
+    steps = features[..., : STEP_FEATURES * PATCH_LENGTH].view(PATCH_LENGTH, -1)
+    steps[:, list(FORECAST_MASKS.values())] = 0
+    first = net._weighed_forecasts(encoded, features)
+    steps[:, list(FORECAST_MASKS)] += 100
+    torch.testing.assert_close(net._weighed_forecasts(encoded, features), first, atol=1e-3, rtol=0)
+    known = [place for place in SIMPLE_FORECASTS if place not in FORECAST_MASKS]
+    steps[:, known] += 1
+    torch.testing.assert_close(
+        net._weighed_forecasts(encoded, features), first + 1, atol=1e-3, rtol=0
+    )
+
+
+def test_the_loss_is_twice_the_mean_pinball_loss_by_its_definition() -> None:
+    random = np.random.default_rng(0)
+    found, truth = np.sort(random.normal(size=(2, 3, len(LEVELS)))), random.normal(size=(2, 3))
+    weight = random.random((2, 3))
+    total = 0.0
+    for row, step in np.ndindex(2, 3):
+        for number, level in enumerate(LEVELS):
+            error = truth[row, step] - found[row, step, number]
+            loss = level * error if error >= 0 else (level - 1) * error
+            total += 2 * weight[row, step] * loss / len(LEVELS)
+    loss = quantile_loss(*(torch.from_numpy(each) for each in (found, truth, weight)))
+    np.testing.assert_allclose(loss, total / weight.sum(), rtol=1e-6)
