@@ -12,14 +12,16 @@ import csv
 import math
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from rnnforecast.errors import RnnForecastError
 from rnnforecast.models.pretrained.network import NetworkConfig
 from rnnforecast.models.pretrained.weights import save_weights
-from rnnforecast.pretraining.pretrainer import Pretrainer, PretrainingConfig
+from rnnforecast.pretraining.pretrainer import Pretrainer, PretrainingConfig, Progress
 from rnnforecast.pretraining.synthetic.batches import Batch, synthetic_batch
 
 HISTORY_FILE = "history.csv"
@@ -40,8 +42,8 @@ class SyntheticBatches(Dataset[Batch]):
         )
 
 
-def main() -> None:
-    """Runs the command."""
+def main() -> int:
+    """Runs the command; returns its exit code."""
     arguments = _parse_arguments()
     torch.set_num_threads(arguments.threads)
     config = PretrainingConfig(
@@ -50,34 +52,27 @@ def main() -> None:
         arguments.patches,
         arguments.learning_rate,
     )
-    pretrainer = Pretrainer(config, arguments.folder, arguments.device)
+    try:
+        pretrainer = Pretrainer(config, arguments.folder, arguments.device)
+    except RnnForecastError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
     run(pretrainer, arguments)
     if arguments.weights:
-        save_weights(pretrainer.average, config.network, arguments.weights)
+        facts = {**asdict(config), **asdict(pretrainer.progress)}
+        del facts["network"]
+        save_weights(pretrainer.average, config.network, arguments.weights, pretraining=facts)
+    return 0
 
 
 def run(pretrainer: Pretrainer, arguments: argparse.Namespace) -> None:
     """Steps until the minutes, the steps or the decay are over."""
-    progress, decay = pretrainer.progress, arguments.decay
-    last_step = min(
-        progress.step + arguments.steps if arguments.steps else math.inf,
-        (progress.step if progress.decay_from < 0 else progress.decay_from) + decay
-        if decay
-        else math.inf,
-    )
-    batches = SyntheticBatches(pretrainer.config, progress.step, arguments.device)
-    count = range(10**9 if last_step == math.inf else max(int(last_step) - progress.step, 0))
-    loader = DataLoader(
-        batches,
-        batch_size=None,
-        sampler=count,
-        num_workers=arguments.workers,
-        worker_init_fn=_use_one_thread,
-    )
+    progress = pretrainer.progress
+    last_step = _last_step(progress, arguments)
     started = saved = time.monotonic()
     losses: list[float] = []
-    for batch in loader:
-        losses.append(pretrainer.fit_batch(batch, decay))
+    for batch in _batches(pretrainer, arguments, last_step):
+        losses.append(pretrainer.fit_batch(batch, arguments.decay))
         now = time.monotonic()
         is_over = now - started > 60 * arguments.minutes or progress.step >= last_step
         if is_over or now - saved > SECONDS_BETWEEN_SAVES:
@@ -88,7 +83,38 @@ def run(pretrainer: Pretrainer, arguments: argparse.Namespace) -> None:
             break
 
 
+def _last_step(progress: Progress, arguments: argparse.Namespace) -> float:
+    """The number of steps after which this call ends, infinite for none."""
+    limits = [math.inf]
+    if arguments.steps is not None:
+        limits.append(progress.step + arguments.steps)
+    if arguments.decay:
+        first = progress.step if progress.decay_from < 0 else progress.decay_from
+        limits.append(first + arguments.decay)
+    return min(limits)
+
+
+def _batches(
+    pretrainer: Pretrainer, arguments: argparse.Namespace, last_step: float
+) -> DataLoader[Batch]:
+    """The batches that come next, made by other processes if there are to be some."""
+    step = pretrainer.progress.step
+    count = sys.maxsize if last_step == math.inf else max(int(last_step) - step, 0)
+    return DataLoader(
+        SyntheticBatches(pretrainer.config, step, arguments.device),
+        batch_size=None,
+        sampler=range(count),
+        num_workers=arguments.workers,
+        worker_init_fn=_use_one_thread,
+    )
+
+
+def _use_one_thread(worker: int) -> None:
+    torch.set_num_threads(1)
+
+
 def _write_history(pretrainer: Pretrainer, loss: float, seconds: float) -> None:
+    """Adds a row to the history: losses are means since the last row, and of the validation."""
     progress, file = pretrainer.progress, pretrainer.folder / HISTORY_FILE
     is_new = not file.exists()
     validation = pretrainer.validation_loss()
@@ -105,31 +131,28 @@ def _write_history(pretrainer: Pretrainer, loss: float, seconds: float) -> None:
     )
 
 
-def _use_one_thread(worker: int) -> None:
-    torch.set_num_threads(1)
-
-
 def _parse_arguments() -> argparse.Namespace:
     default = PretrainingConfig()
     parser = argparse.ArgumentParser(
         prog="python -m rnnforecast.pretraining", description="Pretrains the network."
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of state and history")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so many")
-    parser.add_argument("--steps", type=int, default=0, help="stop after so many more")
-    parser.add_argument("--decay", type=int, default=0, help="steps to a learning rate of 0")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="where to write the weights")
-    parser.add_argument("--seed", type=int, default=default.seed)
-    parser.add_argument("--patches", type=int, default=default.patches, help="in a batch")
-    parser.add_argument("--hidden-size", type=int, default=default.network.hidden_size)
-    parser.add_argument("--layers", type=int, default=default.network.n_layers)
-    parser.add_argument("--backbone", default=default.network.backbone)
-    parser.add_argument("--learning-rate", type=float, default=default.learning_rate)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=0, help="processes that make series")
-    parser.add_argument("--device", default="cpu")
+    add = parser.add_argument
+    add("folder", type=Path, metavar="FOLDER", help="of state and history")
+    add("--minutes", type=float, default=math.inf, help="stop after so many")
+    add("--steps", type=int, help="stop after so many more; 0 to write the weights only")
+    add("--decay", type=int, default=0, help="steps to a learning rate of 0")
+    add("--weights", type=Path, metavar="FILE", help="where to write the weights")
+    add("--seed", type=int, default=default.seed)
+    add("--patches", type=int, default=default.patches, help="in a batch")
+    add("--hidden-size", type=int, default=default.network.hidden_size)
+    add("--layers", type=int, default=default.network.n_layers)
+    add("--backbone", default=default.network.backbone)
+    add("--learning-rate", type=float, default=default.learning_rate)
+    add("--threads", type=int, default=1)
+    add("--workers", type=int, default=0, help="processes that make series")
+    add("--device", default="cpu")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

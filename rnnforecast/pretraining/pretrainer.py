@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from rnnforecast.errors import DataError, Problem, UsageError
 from rnnforecast.models.pretrained.context import PATCH_LENGTH, build_context
 from rnnforecast.models.pretrained.network import NetworkConfig, PretrainedNetwork, quantile_loss
 from rnnforecast.models.pretrained.weights import save_tensors
@@ -68,7 +69,8 @@ class Pretrainer:
         """Continues the pretraining in `folder`, if there is one with the same config.
 
         Raises:
-            ValueError: if the folder holds one with another config.
+            UsageError: if the folder holds one with another config.
+            DataError: if its state is damaged.
         """
         self.config, self.folder, self.device = config, folder, device
         torch.manual_seed(config.seed)
@@ -137,13 +139,22 @@ class Pretrainer:
         save_tensors(tensors, facts, self.folder / STATE_FILE, "pretraining")
 
     def _load(self) -> None:
+        """The state of the folder becomes that of this pretraining."""
         file = self.folder / STATE_FILE
-        with safe_open(file, "pt") as stored:
-            config, progress = json.loads(stored.metadata()["pretraining"])
+        try:
+            with safe_open(file, "pt") as stored:
+                config, progress = json.loads(stored.metadata()["pretraining"])
+            tensors = load_file(file, str(self.device))
+        except (SafetensorError, LookupError, TypeError, ValueError) as error:
+            found = f"no state of a pretraining ({error})"
+            raise DataError(
+                Problem(str(file), found, "remove it, or take another folder")
+            ) from error
         if config != asdict(self.config):
-            raise ValueError(f"{file} is of a pretraining with another config: {config}")
+            found = f"the pretraining in this folder has another config: {json.dumps(config)}"
+            cure = "give the same options, or another folder"
+            raise UsageError(Problem(str(file), found, cure))
         self.progress = Progress(**progress)
-        tensors = load_file(file, str(self.device))
         self.net.load_state_dict(_group(tensors, "net."))
         self.average = _group(tensors, "average.")
         state = {
