@@ -146,17 +146,16 @@ class Pretrainer:
                 config, progress = json.loads(stored.metadata()["pretraining"])
             tensors = load_file(file, str(self.device))
         except (SafetensorError, LookupError, TypeError, ValueError) as error:
-            found = f"no state of a pretraining ({error})"
-            raise DataError(
-                Problem(str(file), found, "remove it, or take another folder")
-            ) from error
+            raise DataError(_problem(file, f"no state of a pretraining ({error})")) from error
         if config != asdict(self.config):
-            found = f"the pretraining in this folder has another config: {json.dumps(config)}"
-            cure = "give the same options, or another folder"
-            raise UsageError(Problem(str(file), found, cure))
-        self.progress = Progress(**progress)
-        self.net.load_state_dict(_group(tensors, "net."))
+            found = f"the state of a pretraining with another config, {json.dumps(config)}"
+            raise UsageError(_problem(file, found, "give the same options, or another folder"))
+        sizes = {name: value.shape for name, value in self.average.items()}
         self.average = _group(tensors, "average.")
+        if sizes != {name: value.shape for name, value in self.average.items()}:
+            raise DataError(_problem(file, "the state of a network of another version"))
+        self.net.load_state_dict(_group(tensors, "net."))
+        self.progress = Progress(**progress)
         state = {
             number: _group(tensors, f"optimizer.{name}.")
             for number, (name, _) in enumerate(self.net.named_parameters())
@@ -179,6 +178,10 @@ def batch_loss(net: PretrainedNetwork, batch: Batch) -> Tensor:
     step = torch.arange(1, truth.shape[1] + 1, device=truth.device).to(truth.dtype) ** STEP_EXPONENT
     weight = (weight / weight.mean())[:, None] * (step / step.mean())
     return quantile_loss(net(context, truth.shape[1] // PATCH_LENGTH), truth, weight)
+
+
+def _problem(file: Path, found: str, cure: str = "remove it, or take another folder") -> Problem:
+    return Problem(str(file), found, cure)
 
 
 def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

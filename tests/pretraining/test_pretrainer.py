@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from rnnforecast.errors import DataError, UsageError
+from rnnforecast.models.pretrained import network
 from rnnforecast.models.pretrained.context import build_context
 from rnnforecast.models.pretrained.network import LEVELS, NetworkConfig
 from rnnforecast.pretraining import pretrainer as module
@@ -132,6 +133,14 @@ def test_a_state_that_is_damaged_or_of_something_else_is_refused(
             Pretrainer(CONFIG, tmp_path)
 
 
+def test_a_state_of_a_network_with_other_features_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "PATCH_FEATURES", 100)
+    with pytest.raises(DataError, match="another version"):
+        Pretrainer(CONFIG, folder)
+
+
 def test_after_a_failed_write_the_state_is_that_of_before_or_absent(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +169,7 @@ def test_the_validation_is_of_the_average_and_of_series_that_are_not_trained_on(
     assert pretrainer.validation_loss() == first
     pretrainer.average = pretrainer.net.state_dict()
     assert pretrainer.validation_loss() != first
-    assert module.VALIDATION_SEED != PretrainingConfig().seed
+    assert PretrainingConfig().seed != module.VALIDATION_SEED
 
 
 def test_the_loss_is_weighted_by_the_changes_of_series_and_the_steps_ahead() -> None:
