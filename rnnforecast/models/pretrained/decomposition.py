@@ -35,6 +35,8 @@ class Decomposition:
     """`[B, L]` values less the pattern, 0 where not observed."""
     levels: Tensor
     """`[B, len(ALPHAS)]` at the origin."""
+    cycle_change: Tensor
+    """`[B, 1]` level of the changes since the last cycle, at the origin."""
     slopes: Tensor
     """`[B, N_SLOPES]` a step, at the origin."""
     errors: Tensor
@@ -63,10 +65,18 @@ def decompose(z: Tensor, weight: Tensor, lags: Tensor, ahead: int) -> Decomposit
         (levels[:, new] - levels[:, old]) / (ages[:, old] - ages[:, new]).clamp_min(0.1)
         for old, new in list(pairwise(range(len(ALPHAS))))[:N_SLOPES]
     ]
+    change, known = _cycle_changes(z, weight, lags[:, :1])
+    cycle_change = _levels(change, known)[0][:, -1:]
     errors = _errors(adjusted, weight)
     sizes = [_mean(each.abs(), weight) for each in (pattern[:, : z.shape[1]], adjusted)]
     return Decomposition(
-        pattern, adjusted, levels, torch.stack(slopes, 1), errors, torch.stack(sizes, 1)
+        pattern,
+        adjusted,
+        levels,
+        cycle_change,
+        torch.stack(slopes, 1),
+        errors,
+        torch.stack(sizes, 1),
     )
 
 
@@ -97,6 +107,15 @@ def _pattern(residual: Tensor, weight: Tensor, lag: Tensor, ahead: int, prior: f
     counts = blank.scatter_add(1, phase[:, :steps], recency)
     pattern = (sums / (counts + prior)).gather(1, phase)
     return torch.where(lag > 1, pattern, 0.0)
+
+
+def _cycle_changes(z: Tensor, weight: Tensor, lag: Tensor) -> tuple[Tensor, Tensor]:
+    """Changes over `lag [B, 1]` steps `[B, L]`, and 1 where both values are known."""
+    source = torch.arange(z.shape[1], device=z.device) - lag
+    inside = (source >= 0).to(weight.dtype)
+    source = source.clamp_min(0)
+    known = weight * weight.gather(1, source) * inside
+    return (z - z.gather(1, source)) * known, known
 
 
 def _levels(adjusted: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

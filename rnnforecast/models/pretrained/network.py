@@ -17,10 +17,10 @@ from torch.nn import functional
 from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
 from rnnforecast.models.pretrained.context import PATCH_LENGTH, Context
 from rnnforecast.models.pretrained.patches import (
+    CHANGES,
     FORECAST_MASKS,
     PATCH_FEATURES,
     SIMPLE_FORECASTS,
-    SLOPES,
     STEP_FEATURES,
     patch_features,
 )
@@ -29,6 +29,8 @@ LEVELS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 
 MEDIAN_INDEX = LEVELS.index(0.5)
 WEIGHT_SCALE = 3.0
 """Factor of the logits of the simple forecasts, whose weights are learned faster by it."""
+RESIDUAL_SCALE = 0.2
+"""Factor of what the network adds to the simple forecasts, which is learned more slowly by it."""
 MISSING = 20.0
 """Subtracted from the logit of a forecast that is not known."""
 
@@ -58,11 +60,12 @@ class PretrainedNetwork(nn.Module):
         )
         self.output_hidden = nn.Linear(hidden, 2 * hidden)
         self.output = nn.Linear(2 * hidden, PATCH_LENGTH * len(LEVELS))
-        self.output_skip = nn.Linear(PATCH_FEATURES, PATCH_LENGTH * len(LEVELS))
-        nn.init.zeros_(self.output_skip.weight)
-        self.forecast_weights = nn.Linear(hidden, len(SIMPLE_FORECASTS))
-        self.slope_weights = nn.Linear(hidden, len(SLOPES))
-        for layer in (self.forecast_weights, self.slope_weights):
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+        # of the simple forecasts and of changes, at the first step and by the logarithm of the step
+        self.forecast_weights = nn.Linear(hidden, 2 * len(SIMPLE_FORECASTS))
+        self.change_weights = nn.Linear(hidden, 2 * len(CHANGES))
+        for layer in (self.forecast_weights, self.change_weights):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
@@ -74,10 +77,9 @@ class PretrainedNetwork(nn.Module):
             encoded = self.backbone(x)[0]
         ahead = encoded[:, -horizon_patches:].float()
         raw = self.output(functional.silu(self.output_hidden(ahead)))
-        raw = raw + self.output_skip(features[:, -horizon_patches:])
         raw = raw.view(len(raw), horizon_patches * PATCH_LENGTH, len(LEVELS))
         simple = self._weighed_forecasts(ahead, features[:, -horizon_patches:])
-        median = raw[..., MEDIAN_INDEX : MEDIAN_INDEX + 1] + simple
+        median = simple + RESIDUAL_SCALE * raw[..., MEDIAN_INDEX : MEDIAN_INDEX + 1]
         below = functional.softplus(raw[..., :MEDIAN_INDEX].flip(-1) - 2).cumsum(-1).flip(-1)
         above = functional.softplus(raw[..., MEDIAN_INDEX + 1 :] - 2).cumsum(-1)
         return torch.cat([median - below, median, median + above], -1)
@@ -96,11 +98,21 @@ class PretrainedNetwork(nn.Module):
             ],
             -1,
         )
-        logits = WEIGHT_SCALE * self.forecast_weights(encoded)[:, :, None] - MISSING * missing
+        logits = self._by_step(self.forecast_weights(encoded))
+        logits = WEIGHT_SCALE * logits - MISSING * missing
         mean = (steps[..., SIMPLE_FORECASTS] * logits.softmax(-1)).sum(-1, keepdim=True)
-        slopes = steps[..., SLOPES] @ self.slope_weights(encoded)[..., None]
-        forecast: Tensor = (mean + slopes).flatten(1, 2)
-        return forecast
+        weights = self._by_step(self.change_weights(encoded))
+        changes = (steps[..., CHANGES] * weights).sum(-1, keepdim=True)
+        return (mean + changes).flatten(1, 2)
+
+    @staticmethod
+    def _by_step(ends: Tensor) -> Tensor:
+        """Values `[B, J, P, N]` that change with the logarithm of the step ahead, from
+        `ends [B, J, 2 N]`."""
+        first, slope = ends.chunk(2, -1)
+        step = torch.arange(1, ends.shape[1] * PATCH_LENGTH + 1, device=ends.device)
+        place = torch.log(step.to(ends.dtype)).view(-1, PATCH_LENGTH, 1) / 3
+        return first[:, :, None] + slope[:, :, None] * place
 
 
 def quantile_loss(quantiles: Tensor, truth: Tensor, weight: Tensor) -> Tensor:

@@ -23,6 +23,8 @@ MIN_RELATIVE = 0.01
 """Of the distance of the mean from zero: series with smaller values have no logarithms."""
 MAX_LOG_GROWTH = 1.5
 """Of a forecast of logarithms above the largest."""
+DECAYS = (0.6, 0.9, 0.98)
+"""Factors of a passing deviation, a step."""
 STEP_FEATURE_NAMES = (
     "value", "observed",
     "cycle_1", "cycle_known_1", "cycles_mean_1",
@@ -32,11 +34,13 @@ STEP_FEATURE_NAMES = (
     *(f"level_{number + 1}" for number in range(len(ALPHAS))),
     *(f"{kind}_{number + 1}" for number in range(N_SLOPES) for kind in ("slope", "damped_slope")),
     *(f"multiplicative_level_{number}" for number in (2, 3, 4)), "multiplicative_trend_2",
+    *(f"deviation_{number + 1}" for number in range(len(DECAYS))),
+    *(f"cycle_change_{number + 1}" for number in range(len(DECAYS) - 1)),
 )  # fmt: skip
 """Values of a step, in their order: those of the series; the last cycle, whether it is known, and
 the mean of some cycles, for both periods; lines of the horizon from the last value, the cycle and
 the level; pattern and seasonally adjusted values; and in the horizon levels with the pattern, and
-slopes over the steps ahead; the same of logarithms."""
+slopes over the steps ahead; the same of logarithms; passing deviations."""
 STEP_FEATURES = len(STEP_FEATURE_NAMES)
 """Values a step."""
 FORECAST_MASKS = {
@@ -44,13 +48,17 @@ FORECAST_MASKS = {
     for period in (1, 2)
 }
 """The forecasts that may be missing, and the features that are 1 where they are known."""
-SLOPES = tuple(place for place, name in enumerate(STEP_FEATURE_NAMES) if "slope" in name)
+CHANGES = tuple(
+    place
+    for place, name in enumerate(STEP_FEATURE_NAMES)
+    if name.startswith(("slope", "damped_slope", "deviation", "cycle_change"))
+)
 """The features of a step of the horizon that are changes since the origin."""
 SIMPLE_FORECASTS = tuple(
     place
     for place, name in enumerate(STEP_FEATURE_NAMES)
     if name not in ("value", "observed", "pattern", "adjusted")
-    and place not in (*FORECAST_MASKS.values(), *SLOPES)
+    and place not in (*FORECAST_MASKS.values(), *CHANGES)
 )
 """The features of a step of the horizon that are forecasts: of earlier cycles, of lines, and of
 levels with the seasonal pattern."""
@@ -74,6 +82,7 @@ def patch_features(context: Context, horizon_patches: int) -> Tensor:
     decomposition = decompose(z, weight, context.periods.lags, ahead)
     parts += _decomposition_features(decomposition, length, ahead)
     parts += _multiplicative_forecasts(context, ahead)
+    parts += _passing_deviations(decomposition, length, ahead)
     steps = torch.stack(parts, -1)  # [B, L + T, STEP_FEATURES]
     patches = steps.view(batch, -1, PATCH_LENGTH, STEP_FEATURES).flatten(2)
     ends = [decomposition.levels, decomposition.slopes * 10]
@@ -118,6 +127,17 @@ def _decomposition_features(parts: Decomposition, length: int, ahead: int) -> li
     for slope in parts.slopes.split(1, 1):  # type: ignore[no-untyped-call]
         lines += [slope * step, slope * damped]
     return [*found, *(torch.cat([blank, _limit(line)], 1) for line in lines)]
+
+
+def _passing_deviations(parts: Decomposition, length: int, ahead: int) -> list[Tensor]:
+    """`[B, L + T]` each, in the horizon only: the deviation of the newest level from the oldest,
+    and the change since the last cycle, as they decay."""
+    step = torch.arange(1, ahead + 1, device=parts.levels.device).to(parts.levels.dtype)
+    blank = parts.pattern[:, :length] * 0
+    level = parts.levels[:, -1:] - parts.levels[:, :1]
+    found = [level * decay**step for decay in DECAYS]
+    found += [parts.cycle_change * decay**step for decay in DECAYS[1:]]
+    return [torch.cat([blank, _limit(each)], 1) for each in found]
 
 
 def _multiplicative_forecasts(context: Context, ahead: int) -> list[Tensor]:

@@ -13,8 +13,12 @@ from torch import Tensor
 
 TOLERANCE = 0.12
 """Of rises, relative: of multiples of a period that rise about equally, the shortest is taken."""
-PRIOR = 0.35
+PRIOR = 0.6
 """What a given season adds to the rise of its lag."""
+MIN_CYCLES = 2.5
+"""Cycles that a period which is not given needs."""
+LENGTH_PENALTY = 0.5
+"""Times the lag as a share of the context, subtracted from its rise: long lags have few pairs."""
 MIN_RISE = 0.15
 """Smaller rises are of noise, unless the season is given."""
 
@@ -96,10 +100,10 @@ def _best_lag(
     rise[:, 2:] = found[:, 2:] - trough[:, 1:-1]
     peak = torch.zeros_like(found, dtype=torch.bool)
     peak[:, 2:-1] = (found[:, 2:-1] >= found[:, 1:-2]) & (found[:, 2:-1] >= found[:, 3:])
-    allowed = peak & (lag <= length[:, None] / 2) & (rise > MIN_RISE)
+    allowed = peak & (lag <= length[:, None] / MIN_CYCLES) & (rise > MIN_RISE)
     if exclude is not None:
         allowed &= lag != exclude[:, None]
-    score = torch.where(allowed, rise, 0.0)
+    score = torch.where(allowed, (rise - LENGTH_PENALTY * lag / length[:, None]).clamp_min(0), 0.0)
     given = (seasons > 1) & (seasons < length[:, None]) & (seasons < steps)
     bonus = torch.zeros_like(score).scatter_add_(
         1, torch.where(given, seasons, 0), given.to(x.dtype) * PRIOR
