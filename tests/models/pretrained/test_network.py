@@ -75,17 +75,12 @@ def test_near_zero_the_network_sees_where_it_lies(net: PretrainedNetwork) -> Non
     assert not torch.allclose(quantiles(net, SERIES[0] + 3), quantiles(net, SERIES[0]), atol=1e-4)
 
 
-def test_before_a_pretraining_the_median_is_near_the_mean_of_the_simple_forecasts() -> None:
-    torch.manual_seed(0)
+def test_before_a_pretraining_the_median_is_the_mean_of_the_simple_forecasts() -> None:
     fresh = PretrainedNetwork(NetworkConfig(hidden_size=8, n_layers=1)).eval()
     series = [1.0, 2.0, 3.0, 4.0] * 12
-    middle = LEVELS.index(0.5)
-    found = quantiles(fresh, series, patches=1)[0, :, middle]
-    for weight in (*fresh.output.parameters(), *fresh.output_skip.parameters()):
-        weight.data.zero_()
-    simple = quantiles(fresh, series, patches=1)[0, :, middle]
-    assert simple.view(4, 4).diff(dim=1).min() > 0  # the season goes on
-    assert (found - simple).abs().max() < 1
+    median = quantiles(fresh, series, patches=1)[0, :, LEVELS.index(0.5)]
+    assert median.view(4, 4).diff(dim=1).min() > 0  # the season goes on
+    assert (median.view(4, 4) - torch.tensor([1.0, 2.0, 3.0, 4.0])).abs().max() < 1
 
 
 def test_a_forecast_that_is_not_known_has_no_weight(net: PretrainedNetwork) -> None:
