@@ -8,7 +8,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test ray faults check docs bench bench-alone bench-classics \
-  bench-gift bench-pretrained bench-speed bench-data bench-memory bench-peers gpu fuzz mutants clean
+  bench-gift bench-pretrained bench-speed bench-data bench-memory bench-peers gpu fuzz mutants \
+  pretrain clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +58,10 @@ bench-gift: $(VENV)/.ready-dev ## eight configurations of GIFT-Eval: make bench-
 bench-pretrained: $(VENV)/.ready-dev ## the gate of the pretrained network: make bench-pretrained DATA=folder
 	$(BIN)/python benchmarks/pretrained.py \
 	  $(or $(DATA),$(error name the folder: make bench-pretrained DATA=folder)) $(ARGS)
+
+pretrain: $(VENV)/.ready-dev ## train the network of the package again: make pretrain FOLDER=folder
+	$(BIN)/python -m rnnforecast.pretraining \
+	  $(or $(FOLDER),$(error name the folder: make pretrain FOLDER=folder)) $(ARGS)
 
 bench-speed: $(VENV)/.ready-dev ## what the training loop and the start of a command cost
 	$(BIN)/python benchmarks/speed.py

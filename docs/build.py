@@ -1,19 +1,26 @@
 """Generation of the pages that come from the code: keys, commands, and the list of modules.
 
 `python docs/build.py` writes `docs/spec.md`, `docs/commands.md`, the list in `docs/architecture.md`
-and the table in `docs/checks.md`; with `--check` it writes nothing, and exits with 1 if one of them
-is out of date.
+and the tables in `docs/checks.md` and `docs/pretrained.md`; with `--check` it writes nothing, and
+exits with 1 if one of them is out of date.
 """
 
 from __future__ import annotations
 
 import ast
+import hashlib
+import inspect
+import json
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from safetensors import safe_open
+
 from rnnforecast.pipeline.checks.run_checks import CHECKS
+from rnnforecast.pretraining.synthetic.families import FAMILIES
 from rnnforecast.spec.checks import JOB_CHECKS, ChecksSpec
 from rnnforecast.spec.reference import reference_markdown
 
@@ -28,6 +35,13 @@ LAYERS = (
 MODULES_BEGIN = "<!-- written by docs/build.py from the first lines of the docstrings -->"
 CHECKS_BEGIN = "<!-- written by docs/build.py from the list of checks -->"
 CHECKS_END = "## What is compared"
+WEIGHTS = PACKAGE / "models" / "pretrained" / "weights.safetensors"
+WEIGHTS_BEGIN, FAMILIES_BEGIN = (
+    f"<!-- written by docs/build.py from the {each} -->" for each in ("weights", "families")
+)
+WEIGHTS_END, FAMILIES_END = (
+    f"<!-- end of what docs/build.py writes from the {each} -->" for each in ("weights", "families")
+)
 SPEC_HEAD = """# The spec, key by key
 
 Only `data.path` and `window.horizon` must be given. Values of `auto` are chosen from the data,
@@ -109,6 +123,52 @@ def checks() -> str:
     return f"{head}{CHECKS_BEGIN}\n\n{table}\n\n{CHECKS_END}{rest.partition(CHECKS_END)[2]}"
 
 
+def pretrained() -> str:
+    """Return the page about the pretrained network, its tables made anew."""
+    page = (HERE / "pretrained.md").read_text(encoding="utf-8")
+    for begin, end, table in (
+        (WEIGHTS_BEGIN, WEIGHTS_END, _weights_table()),
+        (FAMILIES_BEGIN, FAMILIES_END, _families_table()),
+    ):
+        head, _, rest = page.partition(begin)
+        page = f"{head}{begin}\n\n{table}\n\n{end}{rest.partition(end)[2]}"
+    return page
+
+
+def _weights_table() -> str:
+    """Sizes, origin and checksum of the weights."""
+    with safe_open(WEIGHTS, "np") as stored:
+        config = json.loads(stored.metadata()["config"])
+        names = stored.keys()
+        n_weights = sum(math.prod(stored.get_slice(name).get_shape()) for name in names)
+    content = WEIGHTS.read_bytes()
+    origin = config.get("pretraining", {})
+    rows = [
+        (
+            "network",
+            f"{config['n_layers']} {config['backbone'].upper()} layers of {config['hidden_size']}",
+        ),
+        ("weights", f"{n_weights:,} in half precision, {len(content) / 1e6:.1f} MB"),
+        ("file", f"`rnnforecast/models/pretrained/{WEIGHTS.name}`"),
+        ("SHA-256", f"`{hashlib.sha256(content).hexdigest()}`"),
+    ]
+    if origin:
+        seen = f"{origin['windows']:,} series in {origin['step']:,} steps, seed {origin['seed']}"
+        rows.append(("trained on", seen))
+    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def _families_table() -> str:
+    """Families of synthetic series, with their shares."""
+    rows = ["| family | what | of short series | of long ones |", "| --- | --- | ---: | ---: |"]
+    for family, long, short in FAMILIES:
+        what = inspect.cleandoc(family.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+        what = what.removesuffix(".").removesuffix("; `[B, steps]`")
+        name = family.__name__.replace("_", " ")
+        rows.append(f"| {name} | {what} | {100 * short:.0f}% | {100 * long:.0f}% |")
+    return "\n".join(rows)
+
+
 def main() -> int:
     """Write the pages, or compare them with what is there; return the exit code."""
     pages = {
@@ -116,6 +176,7 @@ def main() -> int:
         HERE / "commands.md": commands(),
         HERE / "architecture.md": architecture(),
         HERE / "checks.md": checks(),
+        HERE / "pretrained.md": pretrained(),
     }
     if "--check" not in sys.argv[1:]:
         for path, text in pages.items():

@@ -131,7 +131,7 @@ def test_every_sample_spec_trains_and_predicts(workplace: Path, name: str) -> No
     assert len(lines) > 1
 
 
-@pytest.mark.parametrize("page", ["spec", "commands", "architecture", "checks"])
+@pytest.mark.parametrize("page", ["spec", "commands", "architecture", "checks", "pretrained"])
 def test_a_generated_page_is_up_to_date(page: str) -> None:
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     assert text == getattr(_builder(), page)(), "run: make docs"

@@ -2,8 +2,9 @@
 
     patches [B, G + J, X] → embed → LSTM layers → quantiles of the J patches [B, J * P, Q]
 
-All steps are forecast in one pass. The quantiles of a step are its median and sums of positive
-distances from it, so they cannot cross.
+All steps are forecast in one pass from masked patches, as in TiRex (Auer et al. 2025,
+arXiv:2505.23719). The median of a step is a weighted mean of simple forecasts and a correction;
+other quantiles are sums of positive distances from it, so they cannot cross.
 """
 
 from __future__ import annotations

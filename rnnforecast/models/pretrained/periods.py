@@ -20,7 +20,7 @@ MIN_CYCLES = 2.5
 LENGTH_PENALTY = 0.5
 """Times the lag as a share of the context, subtracted from its rise: long lags have few pairs."""
 MIN_RISE = 0.15
-"""Smaller rises are of noise, unless the season is given."""
+"""Smaller rises are no period, unless the season is given."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,9 @@
-"""Changes that make synthetic series more like recorded ones."""
+"""Changes that make synthetic series more like recorded ones.
+
+Each function changes some of the series `[B, steps]`. Weighted means with other series are the
+mix-up of Chronos (Ansari et al. 2024, arXiv:2403.07815); amplitudes, censoring and outliers
+are those of TiRex (Auer et al. 2025, arXiv:2505.23719).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from rnnforecast.pretraining.synthetic.random import Random
 
 
 def mix(random: Random, x: Tensor) -> Tensor:
-    """A quarter of the series is a weighted mean with another one of the batch."""
+    """A quarter of the series become weighted means with another one of the batch."""
     count = len(x)
     weight = torch.where(random.chance(0.25, count, 1), random.uniform(0.1, 0.9, count, 1), 1.0)
     return weight * x + (1 - weight) * x[random.permutation(count)]

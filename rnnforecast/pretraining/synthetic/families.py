@@ -1,4 +1,10 @@
-"""Families of synthetic series."""
+"""Families of synthetic series: each function makes one series for each row of a calendar.
+
+Trend, seasons and noise are as in ForecastPFN (Dooley et al. 2023, arXiv:2311.01933); regimes,
+steps, saw-teeth and spikes as in TempoPFN (Moroshan et al. 2025, arXiv:2510.25502). Sizes of the
+parts are what is known of recorded series in general: years and quarters keep their level and grow,
+hours have strong seasons.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +38,7 @@ class Calendar:
     number: Tensor
     """`[B]` index into `pairs`."""
     pairs: list[tuple[int, int]]
+    """Two seasons each, in steps, 1 for none."""
 
     @property
     def seasons(self) -> Tensor:
@@ -54,7 +61,7 @@ class Calendar:
 
 
 def structural(random: Random, calendar: Calendar, steps: int) -> Tensor:
-    """Trend, two seasons and noise, added or multiplied; `[B, steps]`."""
+    """Trend, noise, and two seasons, of which the second may scale the first; `[B, steps]`."""
     count, seasons = len(calendar.number), calendar.seasons
     start = random.integers(0, 2000, count)
     coarse, fine = calendar.is_coarse(steps), calendar.is_fine()
@@ -113,7 +120,8 @@ def exponential_smoothing(random: Random, calendar: Calendar, steps: int) -> Ten
 
 
 def regimes(random: Random, calendar: Calendar, steps: int) -> Tensor:
-    """Mean-reverting processes whose mean and size switch between two or three regimes."""
+    """Mean-reverting (Ornstein-Uhlenbeck) processes whose mean and size switch between two or three
+    regimes; `[B, steps]`."""
     count = len(calendar.number)
     switches = random.uniform(0, 1, count, steps) < random.log_uniform(1.0, 20.0, count, 1) / steps
     number = switches.cumsum(1) % random.integers(2, 4, count, 1)
@@ -130,7 +138,7 @@ def regimes(random: Random, calendar: Calendar, steps: int) -> Tensor:
 
 
 def events(random: Random, calendar: Calendar, steps: int) -> Tensor:
-    """Steps, saw-teeth and spikes, periodic or at random times, with noise."""
+    """Steps at random times, and periodic saw-teeth and spikes, with noise; `[B, steps]`."""
     count = len(calendar.number)
     t = torch.arange(steps, device=random.device)[None]
     season = torch.where(
@@ -150,7 +158,7 @@ def events(random: Random, calendar: Calendar, steps: int) -> Tensor:
 
 
 def walks(random: Random, calendar: Calendar, steps: int) -> Tensor:
-    """Random walks with normal or heavy-tailed steps of changing size, and drift."""
+    """Random walks with normal or heavy-tailed steps of changing size, and drift; `[B, steps]`."""
     count = len(calendar.number)
     normal, heavy = random.normal(count, steps), random.student_t(3, count, steps)
     change = torch.where(random.chance(0.5, count, 1), normal, heavy)
@@ -162,12 +170,13 @@ def walks(random: Random, calendar: Calendar, steps: int) -> Tensor:
 
 
 def processes(random: Random, calendar: Calendar, steps: int) -> Tensor:
-    """Gaussian processes."""
+    """Gaussian processes of random kernels; `[B, steps]`."""
     return sample_processes(random, len(calendar.number), steps)
 
 
 def mixtures(random: Random, calendar: Calendar, steps: int) -> Tensor:
-    """Series caused by two others, with lags and a nonlinear function, and noise of their own."""
+    """Series caused by two others, with lags and a nonlinear function, and noise of their own;
+    `[B, steps]`."""
     count = len(calendar.number)
     lag = int(random.integers(1, max(steps // 8, 2), 1))
     first = standardize(structural(random, calendar, steps + lag))
@@ -189,7 +198,7 @@ FAMILIES = (
     (walks, 0.07, 0.08),
     (mixtures, 0.07, 0.04),
 )
-"""Families, and the share of each in batches of long and of short series."""
+"""Families, and the share of each among long and among short series."""
 
 
 def _trend(random: Random, count: int, steps: int) -> Tensor:

@@ -82,8 +82,11 @@ def evolving_pattern(random: Random, pattern: Tensor) -> Tensor:
 def seasonal_walk(
     random: Random, calendar: Tensor, calendars: list[tuple[int, int]], steps: int
 ) -> Tensor:
-    """Patterns `[B, steps]` of the first season whose phases change by a random walk, cycle by
-    cycle; `calendar [B]` says which of the calendars."""
+    """Patterns `[B, steps]` of the first season whose phases change by random walks, cycle by
+    cycle, as those of Hyndman et al. (2008); 0 without a season.
+
+    `calendar [B]` is the index of each series into `calendars`.
+    """
     found = torch.zeros(len(calendar), steps, device=random.device)
     for number, (season, _) in enumerate(calendars):
         rows = torch.nonzero(calendar == number)[:, 0]
