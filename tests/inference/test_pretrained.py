@@ -62,3 +62,42 @@ def test_of_a_long_history_the_end_is_read() -> None:
     random = np.random.default_rng(0)
     long = random.normal(size=(MAX_CONTEXT + 50, 1))
     np.testing.assert_array_equal(forecast(long), forecast(long[50:]))
+
+
+def test_a_shorter_forecast_is_the_beginning_of_a_longer_one(values: Floats) -> None:
+    few = values[:, :3]
+    np.testing.assert_allclose(
+        forecast(few, horizon=5), forecast(few, horizon=40)[:, :5], rtol=1e-4
+    )
+
+
+def test_other_levels_do_not_matter_and_those_between_are_interpolated(values: Floats) -> None:
+    few = values[:, :3]
+    found = forecast(few, levels=(0.4, 0.46, 0.5))
+    np.testing.assert_array_equal(found[..., 2], forecast(few)[..., 2])
+    np.testing.assert_allclose(found[..., 1], 0.4 * found[..., 0] + 0.6 * found[..., 2])
+
+
+def test_two_seasons_above_one_step_are_read(values: Floats) -> None:
+    few = values[:, :3]
+    np.testing.assert_array_equal(
+        forecast(few, seasons=(7, 28)), forecast(few, seasons=(1, 7, 28, 5))
+    )
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, -3e-200, 4e250])
+def test_a_constant_history_goes_on_even_if_it_has_one_value(value: float) -> None:
+    found = forecast(np.array([[value] * 2, [value, np.nan], [value] * 2]))
+    np.testing.assert_allclose(found[..., 2], value, rtol=0.01, atol=0 if value else 1)
+    assert np.isfinite(found).all()
+
+
+def test_gaps_are_not_read_as_zeros(values: Floats) -> None:
+    holes = 100 + np.sin(np.arange(64.0))[:, None]
+    holes[np.random.default_rng(0).random(64) < 0.3] = np.nan
+    middle = forecast(holes)[..., 2]
+    assert (np.abs(middle - 100) < 20).all()
+
+
+def test_no_history_has_no_forecast() -> None:
+    assert forecast(np.zeros((5, 0))).shape == (0, 20, len(LEVELS))

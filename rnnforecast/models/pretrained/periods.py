@@ -18,7 +18,7 @@ PRIOR = 0.6
 MIN_CYCLES = 2.5
 """Cycles that a period which is not given needs."""
 LENGTH_PENALTY = 0.5
-"""Times the lag as a share of the context, subtracted from its rise: long lags have few pairs."""
+"""Times the lag as a share of the history, subtracted from its rise: long lags have few pairs."""
 MIN_RISE = 0.15
 """Smaller rises are no period, unless the season is given."""
 

@@ -90,6 +90,13 @@ def test_levels_slopes_and_errors_are_those_of_loops_over_steps(context: Context
                     errors.append(abs(y[step] - forecast))
             np.testing.assert_allclose(parts.errors[row, number], np.mean(errors), rtol=1e-3)
         np.testing.assert_allclose(parts.levels[row], levels, atol=1e-5)
+        z, lag = context.z[row].double().numpy(), int(context.periods.lags[row, 0])
+        pairs = [t for t in range(lag, len(y)) if known[t] and known[t - lag]]
+        change = np.average(
+            [z[t] - z[t - lag] for t in pairs],
+            weights=[(1 - ALPHAS[-1]) ** (len(y) - 1 - t) for t in pairs],
+        )
+        np.testing.assert_allclose(parts.cycle_change[row, 0], change, atol=1e-5)
         slopes = [
             (levels[n + 1] - levels[n]) / max(ages[n] - ages[n + 1], 0.1) for n in range(N_SLOPES)
         ]

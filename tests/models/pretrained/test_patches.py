@@ -14,6 +14,7 @@ from rnnforecast.models.pretrained.decomposition import decompose
 from rnnforecast.models.pretrained.patches import (
     CYCLES,
     DAMPING,
+    DECAYS,
     MAX_LOG_GROWTH,
     PATCH_FEATURES,
     STEP_FEATURE_NAMES,
@@ -129,6 +130,21 @@ def test_levels_and_slopes_of_the_horizon_are_those_of_the_decomposition(
             found = steps(f"{name}_{number + 1}")[:, -AHEAD:]
             expected = np.clip(slope[:, None] * line, -MAX_NORMALIZED, MAX_NORMALIZED)
             np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_deviations_from_the_slowest_level_and_the_last_cycle_pass(
+    context: Context, steps: Callable[[str], Floats]
+) -> None:
+    parts = decompose(context.z, context.observed.float(), context.periods.lags, AHEAD)
+    ahead = np.arange(1, AHEAD + 1)
+    deviation = (parts.levels[:, -1:] - parts.levels[:, :1]).numpy()
+    for number, decay in enumerate(DECAYS):
+        found = steps(f"deviation_{number + 1}")[:, -AHEAD:]
+        np.testing.assert_allclose(found, deviation * decay**ahead, rtol=1e-4, atol=1e-7)
+    for number, decay in enumerate(DECAYS[1:]):
+        found = steps(f"cycle_change_{number + 1}")[:, -AHEAD:]
+        expected = parts.cycle_change.numpy() * decay**ahead
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7)
 
 
 def test_multiplicative_forecasts_are_those_of_logarithms_of_positive_series() -> None:
