@@ -39,8 +39,6 @@ from pretrained_training import Comparison, warm, whole
 from score_tables import ResultCache
 from speed import write_series
 
-from rnnforecast.pipeline.untrained_forecast import PRETRAINED_WEIGHT
-
 PARTS = ("gift", "alone", "warm", "speed", "wheel")
 ALONE = ("m3_monthly", "m3_quarterly")
 """Sets of the gate."""
@@ -55,8 +53,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--parts", nargs="*", choices=PARTS, default=PARTS, metavar="PART", help="|".join(PARTS))
     add("--series", type=int, default=100, metavar="N", help="series of each set alone")
     add(
-        "--weights", nargs="+", type=float, default=[PRETRAINED_WEIGHT], metavar="W",
-        help="of the pretrained network, 0 to 1; the first is the gate's",
+        "--weights", nargs="+", type=float, default=[], metavar="W",
+        help="alone: of the pretrained network, 0 to 1, beside those of `predict`",
     )  # fmt: skip
     add("--inside", action="store_true", help="forecast the end of the training parts")
     add("--whole", action="store_true", help="alone: train too, 7 s a series")
@@ -79,7 +77,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Part]:
     )
     if "gift" in arguments.parts:
         names = only or [one.name for one in CONFIGURATIONS]
-        yield gift(data, names, arguments.weights[0])
+        yield gift(data, names)
     if "alone" in arguments.parts:
         drawn = draw_samples(arguments, ALONE, arguments.series)
         yield alone(drawn, ALONE, arguments.weights)

@@ -38,23 +38,24 @@ from rnnforecast.types import Floats
 from rnnforecast.workflow.predict_subject import find_subject
 
 STATISTICAL, PRETRAINED, MIXTURE, COMMAND = "statistical", "pretrained", "mixture", "command"
+BY_ERRORS = "by past errors"
 METHODS = (STATISTICAL, PRETRAINED, MIXTURE, COMMAND)
 COLUMNS = headings("owa", "smape", "mase", "wql", "cover_80", "cover_95")
 
 
-def gift(data: Path, names: Sequence[str], weight: float) -> Part:
+def gift(data: Path, names: Sequence[str]) -> Part:
     """Both members and their mixture on configurations of GIFT-Eval."""
     part = Part("GIFT-Eval, without training")
     name, chosen = "GIFT-Eval", [one for one in CONFIGURATIONS if one.name in names]
     try:
-        rows = [_gift_row(one, data, weight) for one in chosen]
+        rows = [_gift_row(one, data) for one in chosen]
     except FileNotFoundError as error:
         part.rows = [not_measured(name, f"there is no {error.filename}")]
         return part
     titles = {
         STATISTICAL: "statistical combination",
         PRETRAINED: "pretrained network",
-        MIXTURE: f"mixture, {weight:.0%} pretrained network",
+        MIXTURE: "both, weighted by past errors",
         COMMAND: "`predict` without a run",
     }
     part.text = format_results(rows, titles) if rows else ""
@@ -69,7 +70,7 @@ def gift(data: Path, names: Sequence[str], weight: float) -> Part:
     return part
 
 
-def _gift_row(configuration: Configuration, data: Path, weight: float) -> Row:
+def _gift_row(configuration: Configuration, data: Path) -> Row:
     """The scores of a configuration."""
     table = configuration.load(data)
     row = Row(configuration, seasonal_naive_mase(configuration, table), {})
@@ -79,7 +80,7 @@ def _gift_row(configuration: Configuration, data: Path, weight: float) -> Row:
     with tempfile.TemporaryDirectory(prefix="rnnforecast-pretrained-") as temporary:
         folder = Path(temporary)
         for number, window in enumerate(split_windows(configuration, table)):
-            _add_members(scores, configuration, window, weight)
+            _add_members(scores, configuration, window)
             source = folder / f"{number}.csv"
             write_history(configuration, window.history, source)
             horizon = configuration.horizon
@@ -91,7 +92,7 @@ def _gift_row(configuration: Configuration, data: Path, weight: float) -> Row:
 
 
 def _add_members(
-    scores: dict[str, WindowScores], configuration: Configuration, window: Window, weight: float
+    scores: dict[str, WindowScores], configuration: Configuration, window: Window
 ) -> None:
     """Adds the forecasts of both members and their mixture for a window."""
     members = members_of_panel(
@@ -101,7 +102,7 @@ def _add_members(
         wide=configuration.wide,
     )
     steps = window.actual.sort_values(["unique_id", "ds"])[["unique_id"]]
-    found = (members.statistical, members.pretrained, members.mixture(weight))
+    found = (members.statistical, members.pretrained, members.mixture())
     for method, quantiles in zip((STATISTICAL, PRETRAINED, MIXTURE), found, strict=True):
         flat = pd.DataFrame(quantiles.reshape(len(steps), -1), steps.index, NAMES)
         add_window(scores[method], window, steps.join(flat))
@@ -111,28 +112,29 @@ def alone(samples: dict[str, Sample], gated: Sequence[str], weights: Sequence[fl
     """The statistical combination with shares of the pretrained network, on series alone.
 
     Args:
-        gated: sets whose rows are of the gate, with the first weight.
-        weights: of the pretrained network.
+        gated: sets whose rows are of the gate, with the weights of `predict` without a run.
+        weights: further ones of the pretrained network, the same for all series.
     """
     part = Part("Series alone: statistical combination with the pretrained network")
     lines = [table_head(["each series alone", "pretrained, %", "n"], COLUMNS)]
-    ratios: dict[str, dict[float, Scores]] = {}
+    ratios: dict[str, dict[str, Scores]] = {}
     for name, sample in samples.items():
         members = members_alone(sample.train, sample.benchmark, LEVELS)
-        scores = {weight: _alone_scores(sample, members, weight) for weight in {0.0, *weights}}
+        shares = {"0": 0.0, BY_ERRORS: None, **{f"{100 * one:g}": one for one in weights}}
+        scores = {name: _alone_scores(sample, members, one) for name, one in shares.items()}
         size = sample.train["unique_id"].nunique()
         lines += [
-            format_row(f"{size} of {name}", f"{100 * weight:g}", [found], COLUMNS)
-            for weight, found in sorted(scores.items())
+            format_row(f"{size} of {name}", share, [found], COLUMNS)
+            for share, found in scores.items()
         ]
         print(lines[-1], file=sys.stderr, flush=True)
         ratios[name] = {
-            weight: {measure: found[measure] / scores[0.0][measure] for measure in ("owa", "wql")}
-            for weight, found in sorted(scores.items())
+            share: {measure: found[measure] / scores["0"][measure] for measure in ("owa", "wql")}
+            for share, found in scores.items()
         }
         if name in gated:
             title = f"{size} of {name}, each alone, statistical combination"
-            part.rows += compare(title, scores[0.0], scores[weights[0]], OWA_ALONE)
+            part.rows += compare(title, scores["0"], scores[BY_ERRORS], OWA_ALONE)
     part.text = "\n\n".join(
         ["\n".join(lines), *(_ratio_table(ratios, one) for one in ("owa", "wql"))]
     )
@@ -141,7 +143,7 @@ def alone(samples: dict[str, Sample], gated: Sequence[str], weights: Sequence[fl
     return part
 
 
-def _ratio_table(ratios: dict[str, dict[float, Scores]], measure: str) -> str:
+def _ratio_table(ratios: dict[str, dict[str, Scores]], measure: str) -> str:
     """A measure over that without the pretrained network, one column a weight."""
     table = pd.DataFrame(
         {
@@ -151,7 +153,7 @@ def _ratio_table(ratios: dict[str, dict[float, Scores]], measure: str) -> str:
     ).T
     table.loc[f"geometric mean of {len(table)}"] = np.exp(np.log(table).mean())
     title = HEADINGS[measure][0]
-    heads = [f"{title} / that without", *(f"{100 * weight:g} %" for weight in table.columns)]
+    heads = [f"{title} / that without", *(f"{share} %" for share in table.columns)]
     lines = ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * len(table.columns)]
     for name, row in table.iterrows():
         lines.append(f"| {name} | {' | '.join(f'{value:.3f}' for value in row)} |")
@@ -166,7 +168,7 @@ def compare(name: str, without: Scores, found: Scores, bound: float) -> list[Gat
     ]
 
 
-def _alone_scores(sample: Sample, members: MemberForecasts, weight: float) -> Scores:
+def _alone_scores(sample: Sample, members: MemberForecasts, weight: float | None) -> Scores:
     quantiles: Floats = members.mixture(weight)
     table = sample.test.sort_values(["unique_id", "ds"])[["unique_id", "ds"]]
     table[[f"q{level:g}" for level in LEVELS]] = quantiles.reshape(-1, len(LEVELS))

@@ -17,7 +17,13 @@ from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.frequency_inference import infer_frequency
 from rnnforecast.inference.pretrained import MAX_CONTEXT, pretrained_quantiles
 from rnnforecast.pipeline.auto_season import choose_season, statistical_seasons
+from rnnforecast.pipeline.untrained_forecast import (
+    ERROR_LEVELS,
+    has_many_zeros,
+    pretrained_weight,
+)
 from rnnforecast.statistical import combination
+from rnnforecast.statistical.histories import Histories
 from rnnforecast.types import Floats
 
 
@@ -27,10 +33,13 @@ class MemberForecasts:
 
     statistical: Floats
     pretrained: Floats
+    weight: Floats
+    """`[M]` of the pretrained network, as in `predict` without a run."""
 
-    def mixture(self, weight: float) -> Floats:
-        """The weighted mean of the quantiles, with the pretrained network's weight."""
-        return np.asarray((1 - weight) * self.statistical + weight * self.pretrained)
+    def mixture(self, weight: float | None = None) -> Floats:
+        """The weighted mean of the quantiles; None for the weight of `predict`."""
+        share = self.weight[:, None, None] if weight is None else weight
+        return np.asarray((1 - share) * self.statistical + share * self.pretrained)
 
 
 def members_of_panel(
@@ -53,11 +62,12 @@ def members_alone(
     for number, (_, part) in enumerate(table.groupby("unique_id", sort=True)):
         by_seasons.setdefault(seasons_of(part), []).append(number)
     shape = (len(names), horizon, len(levels))
-    found = MemberForecasts(np.empty(shape), np.empty(shape))
+    found = MemberForecasts(np.empty(shape), np.empty(shape), np.empty(len(names)))
     for seasons, chosen in by_seasons.items():
         members = _forecast(table[np.isin(series, chosen)], seasons, horizon, levels)
         found.statistical[chosen] = members.statistical
         found.pretrained[chosen] = members.pretrained
+        found.weight[chosen] = members.weight
     return found
 
 
@@ -90,12 +100,29 @@ def seasons_of(table: pd.DataFrame, *, wide: bool = False) -> tuple[int, ...]:
 def _forecast(
     table: pd.DataFrame, seasons: tuple[int, ...], horizon: int, levels: Sequence[float]
 ) -> MemberForecasts:
-    statistical = seasons or (1,)
-    longest = combination.longest_history(statistical[0], horizon)
+    longest = combination.longest_history((seasons or (1,))[0], horizon)
     histories = histories_of(table, max(longest, MAX_CONTEXT))
-    return MemberForecasts(
-        combination.forecast(
-            histories.last(longest), seasons=statistical, horizon=horizon, levels=levels
-        ),
+    back = -(-horizon // 2)
+    before = histories.before(back)
+    last = histories.last(back)
+    weight = pretrained_weight(
+        np.where(last.observed, last.values, np.nan).T,
+        *(found[:, :back] for found in _both(before, seasons, horizon, ERROR_LEVELS)),
+        before.lengths,
+        seasons,
+    )
+    pretrained, statistical = _both(histories, seasons, horizon, levels)
+    weight = np.where(has_many_zeros(histories), 1.0, weight)
+    return MemberForecasts(statistical, pretrained, weight)
+
+
+def _both(
+    histories: Histories, seasons: tuple[int, ...], horizon: int, levels: Sequence[float]
+) -> tuple[Floats, Floats]:
+    """Quantiles `[M, H, Q]` of the pretrained network and of the statistical combination."""
+    usual = seasons or (1,)
+    recent = histories.last(combination.longest_history(usual[0], horizon))
+    return (
         pretrained_quantiles(histories, seasons=seasons, horizon=horizon, levels=levels),
+        combination.forecast(recent, seasons=usual, horizon=horizon, levels=levels),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from rnnforecast.models.pretrained.context import PATCH_LENGTH, build_context
 from rnnforecast.models.pretrained.network import LEVELS, PretrainedNetwork
 from rnnforecast.models.pretrained.weights import load_pretrained_network
+from rnnforecast.parallel.cores import available_cores
 from rnnforecast.statistical.histories import Histories
 from rnnforecast.training.device import one_thread
 from rnnforecast.types import Floats, Ints
@@ -33,7 +35,6 @@ def pretrained_network() -> PretrainedNetwork:
     return load_pretrained_network()
 
 
-@torch.no_grad()
 @one_thread()
 def pretrained_quantiles(
     histories: Histories,
@@ -58,20 +59,33 @@ def pretrained_quantiles(
     recent, unit = histories.last(MAX_CONTEXT).in_own_units()
     given = torch.tensor(([each for each in seasons if each > 1] + [0, 0])[:2])
     found = np.full((len(recent.start), horizon, len(levels)), np.nan)
-    patches = np.searchsorted(CONTEXT_PATCHES, -(-recent.lengths // PATCH_LENGTH))
-    known = recent.observed.any(0)
-    for size in np.unique(patches[known]).tolist():
-        steps = CONTEXT_PATCHES[size] * PATCH_LENGTH
-        chosen = np.flatnonzero(known & (patches == size))
-        for begin in range(0, len(chosen), BATCH_SIZE):
-            rows = chosen[begin : begin + BATCH_SIZE]
-            values, observed = (
-                _last_rows(each, rows, steps) for each in (recent.values, recent.observed)
-            )
+
+    def forecast_batch(batch: tuple[int, Ints]) -> None:
+        steps, rows = batch
+        values, observed = (
+            _last_rows(each, rows, steps) for each in (recent.values, recent.observed)
+        )
+        with torch.no_grad():  # of this thread alone
             context = build_context(values.double(), observed, given.expand(len(observed), 2))
             quantiles = context.denormalize(net(context, -(-horizon // PATCH_LENGTH)).double())
-            found[rows] = _at_levels(quantiles[: len(rows), :horizon].numpy(), levels)
+        found[rows] = _at_levels(quantiles[: len(rows), :horizon].numpy(), levels)
+
+    # torch releases the lock of Python: a batch a core, each on one thread of torch
+    with ThreadPoolExecutor(
+        available_cores(), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        list(pool.map(forecast_batch, _batches(recent)))
     return np.asarray(found * unit[:, None, None])
+
+
+def _batches(histories: Histories) -> Iterator[tuple[int, Ints]]:
+    """Steps of the context and histories of each batch; histories without a value are in none."""
+    known = histories.observed.any(0)
+    patches = np.searchsorted(CONTEXT_PATCHES, -(-histories.lengths // PATCH_LENGTH))
+    for size in np.unique(patches[known]).tolist():
+        chosen = np.flatnonzero(known & (patches == size))
+        for begin in range(0, len(chosen), BATCH_SIZE):
+            yield CONTEXT_PATCHES[size] * PATCH_LENGTH, chosen[begin : begin + BATCH_SIZE]
 
 
 def _last_rows(table: npt.NDArray[Any], chosen: Ints, steps: int) -> Tensor:

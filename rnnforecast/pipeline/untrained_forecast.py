@@ -1,13 +1,15 @@
 """Forecasts without training on the data: statistical methods and the pretrained network.
 
-Both read the history of one series, and their quantiles are averaged level by level. Of values with
-many zeros those of statistical methods are worse at all levels.
+Both read the history of one series, and their quantiles are averaged level by level, weighted by
+their errors at an earlier origin of the same history. Of values with many zeros those of
+statistical methods are worse at all levels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,14 +18,20 @@ from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.forecaster_config import MIN_ZERO_SHARE
 from rnnforecast.pipeline.statistical import HistoryParts, by_window, statistical_quantiles
 from rnnforecast.statistical.histories import Histories
-from rnnforecast.types import Bools, Floats
+from rnnforecast.types import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     from rnnforecast.data.cleaning_plan import CleanedData
     from rnnforecast.data.windows.origins import WindowIndex
 
-PRETRAINED_WEIGHT = 0.5
-"""Of the pretrained network; the statistical methods have the rest."""
+PRETRAINED_WEIGHT = 0.3
+"""Of the pretrained network where both err alike; the statistical methods have the rest."""
+ERROR_POWER = 2
+"""Of the ratio of the errors in the ratio of the weights."""
+ERROR_LEVELS = (0.1, 0.5, 0.9)
+"""Levels of the quantiles whose errors are compared."""
+MIN_HISTORY, MIN_SEASONS = 6, 2
+"""Steps and seasons before the earlier origin, the longer of both, for its errors to count."""
 
 
 def untrained_quantiles(
@@ -39,29 +47,112 @@ def untrained_quantiles(
 ) -> Floats:
     """Quantiles `[W, steps, C, Q]` of the windows of `index`, in transformed units; arguments as of
     `statistical_quantiles`."""
-    statistical = statistical_quantiles(
-        cleaned,
-        index,
-        levels,
-        steps=steps,
-        horizon=horizon,
-        seasons=seasons,
-        joint=joint,
-        engine=engine,
+    options: dict[str, Any] = {"seasons": seasons, "joint": joint}
+    statistical = _by_history(
+        statistical_quantiles(
+            cleaned, index, levels, steps=steps, horizon=horizon, engine=engine, **options
+        )
     )
+    read, pretrained = _pretrained_quantiles(cleaned, index, levels, steps, **options)
+    back = -(-horizon // 2)
+    earlier = replace(index, origin=np.maximum(index.origin - back, 0))
+    statistical_before = _by_history(
+        statistical_quantiles(
+            cleaned, earlier, ERROR_LEVELS, steps=back, horizon=horizon, engine=engine, **options
+        )
+    )
+    read_before, pretrained_before = _pretrained_quantiles(
+        cleaned, earlier, ERROR_LEVELS, back, **options
+    )
+    actual = _last_values(cleaned, index, back, joint=joint)
+    weight = pretrained_weight(
+        actual, pretrained_before, statistical_before, read_before.lengths, seasons
+    )
+    weight = np.where(read.many_zeros, 1.0, weight)[:, None, None]
+    return by_window(statistical + weight * (pretrained - statistical), index)
+
+
+def pretrained_weight(
+    actual: Floats, pretrained: Floats, statistical: Floats, lengths: Ints, seasons: Sequence[int]
+) -> Floats:
+    """Weights `[N]` of the pretrained network; `PRETRAINED_WEIGHT` where there are no errors to
+    compare, or few values before the earlier origin.
+
+    Args:
+        actual: `[N, T]` values after the earlier origin, NaN where not observed.
+        pretrained, statistical: `[N, T, Q]` their forecasts, at `ERROR_LEVELS`.
+        lengths: `[N]` steps of the histories before the earlier origin.
+        seasons: in steps.
+    """
+    tiny = np.finfo(float).tiny
+    errors = _mean_error(actual, statistical) + tiny, _mean_error(actual, pretrained) + tiny
+    odds = (errors[0] / errors[1]).clip(1e-3, 1e3) ** ERROR_POWER
+    is_known = (lengths >= max(MIN_HISTORY, MIN_SEASONS * max(seasons, default=1))) & ~np.isnan(
+        odds
+    )
+    share = PRETRAINED_WEIGHT * np.where(is_known, odds, 1.0)
+    return np.asarray(share / (share + 1 - PRETRAINED_WEIGHT))
+
+
+def _by_history(quantiles: Floats) -> Floats:
+    """`[W, steps, C, Q]` as `[W * C, steps, Q]`, the reverse of `by_window`."""
+    _, steps, _, n_levels = quantiles.shape
+    return quantiles.swapaxes(1, 2).reshape(-1, steps, n_levels)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Properties of N histories, `[N]` each."""
+
+    lengths: Ints
+    many_zeros: Bools
+
+
+def _pretrained_quantiles(
+    cleaned: CleanedData,
+    index: WindowIndex,
+    levels: Sequence[float],
+    steps: int,
+    *,
+    seasons: tuple[int, ...],
+    joint: bool,
+) -> tuple[_Read, Floats]:
+    """Quantiles `[N, steps, Q]` of the pretrained network, a row for each target of a window."""
     parts = HistoryParts.of_windows(cleaned, index, MAX_CONTEXT, joint=joint)
-    pretrained = np.empty((len(parts.series), steps, len(levels)))
-    weight = np.empty((len(parts.series), 1, 1))
+    count = len(parts.series)
+    quantiles = np.empty((count, steps, len(levels)))
+    lengths, many_zeros = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=bool)
     for part in range(len(parts)):
         rows, histories = parts.rows(part), Histories.from_values(*parts[part])
-        pretrained[rows] = pretrained_quantiles(
+        quantiles[rows] = pretrained_quantiles(
             histories, seasons=seasons, horizon=steps, levels=levels
         )
-        weight[rows, 0, 0] = np.where(_has_many_zeros(histories), 1.0, PRETRAINED_WEIGHT)
-    return statistical + by_window(weight, index) * (by_window(pretrained, index) - statistical)
+        lengths[rows], many_zeros[rows] = histories.lengths, has_many_zeros(histories)
+    return _Read(lengths, many_zeros), quantiles
 
 
-def _has_many_zeros(histories: Histories) -> Bools:
+def _last_values(cleaned: CleanedData, index: WindowIndex, steps: int, *, joint: bool) -> Floats:
+    """The last observed values before the origin `[N, steps]`, a row for each target of a window;
+    NaN where there is none."""
+    parts = HistoryParts.of_windows(cleaned, index, steps, joint=joint)
+    found = np.full((len(parts.series), steps), np.nan)
+    for part in range(len(parts)):
+        values, observed = parts[part]  # [T, M]
+        found[parts.rows(part), steps - len(values) :] = np.where(observed, values, np.nan).T
+    return found
+
+
+def _mean_error(actual: Floats, quantiles: Floats) -> Floats:
+    """Mean quantile loss `[N]` of `quantiles [N, T, Q]` at `ERROR_LEVELS`; NaN without a value in
+    `actual [N, T]`."""
+    levels, error = np.asarray(ERROR_LEVELS), actual[..., None] - quantiles
+    loss = np.maximum(levels * error, (levels - 1) * error).mean(-1)
+    known = np.isfinite(loss)
+    count = known.sum(1)
+    return np.where(count > 0, np.where(known, loss, 0.0).sum(1) / np.maximum(count, 1), np.nan)
+
+
+def has_many_zeros(histories: Histories) -> Bools:
     """`[M]` whether the observed values of a history are never negative, and often zero."""
     values, observed = histories.values, histories.observed
     zeros = ((values == 0) & observed).sum(0)

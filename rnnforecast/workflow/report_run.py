@@ -22,7 +22,6 @@ from rnnforecast.pipeline.run_folder import (
     parse_run,
 )
 from rnnforecast.pipeline.run_versions import run_name
-from rnnforecast.pipeline.untrained_forecast import PRETRAINED_WEIGHT
 from rnnforecast.spec.locations import mask_url
 from rnnforecast.wording import count_of, join_names, join_words
 
@@ -105,9 +104,8 @@ def _untrained_lines() -> list[str]:
     return [
         (
             "No network was trained on these data. The forecast of a series is computed from its "
-            "own past: by the pretrained network, with a weight of "
-            f"{format_percent(PRETRAINED_WEIGHT)}, and by statistical methods, which are fitted to "
-            "each series by itself."
+            "own past: by the pretrained network and by statistical methods, which are fitted to "
+            "each series by itself, weighted by their errors at an earlier time of the same series."
         )
     ]
 

@@ -69,7 +69,10 @@ def test_bands_are_worse_if_they_are_farther_from_their_level(
 
 
 def test_a_mixture_is_a_weighted_mean_of_quantiles(members: ModuleType) -> None:
-    found = members.MemberForecasts(np.full((1, 2, 3), 1.0), np.full((1, 2, 3), 5.0))
+    found = members.MemberForecasts(
+        np.full((1, 2, 3), 1.0), np.full((1, 2, 3), 5.0), np.array([0.5])
+    )
+    assert (found.mixture() == 3).all()
     assert (found.mixture(0) == 1).all()
     assert (found.mixture(0.25) == 2).all()
     assert (found.mixture(1) == 5).all()
@@ -93,7 +96,9 @@ def test_series_alone_are_forecast_in_the_order_of_their_names(
     members: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def last_value(histories: SimpleNamespace, *, horizon: int, levels: list[float], **_: object):  # type: ignore[no-untyped-def]
-        return np.repeat(histories.values[-1], horizon * len(levels)).reshape(-1, horizon, 1)
+        return np.repeat(histories.values[-1], horizon * len(levels)).reshape(
+            -1, horizon, len(levels)
+        )
 
     monkeypatch.setattr(members, "pretrained_quantiles", last_value)
     monkeypatch.setattr(members.combination, "forecast", last_value)
@@ -117,7 +122,7 @@ def test_the_last_horizon_of_the_training_part_becomes_the_test_part(accuracy: M
 
 
 def test_data_that_are_not_there_are_no_figure(accuracy: ModuleType, tmp_path: Path) -> None:
-    (row,) = accuracy.gift(tmp_path, ["hospital/M/short"], 0.5).rows
+    (row,) = accuracy.gift(tmp_path, ["hospital/M/short"]).rows
     assert row.is_met is None
     assert "hospital_train.csv.gz" in row.measured
     (row,) = accuracy.alone({}, ["m3_monthly"], [0.5]).rows

@@ -11,7 +11,11 @@ from rnnforecast.data.cleaning_plan import align_table, read_table
 from rnnforecast.data.windows.origins import WindowIndex
 from rnnforecast.inference.pretrained import pretrained_quantiles
 from rnnforecast.pipeline.statistical import statistical_quantiles
-from rnnforecast.pipeline.untrained_forecast import PRETRAINED_WEIGHT, untrained_quantiles
+from rnnforecast.pipeline.untrained_forecast import (
+    ERROR_POWER,
+    PRETRAINED_WEIGHT,
+    untrained_quantiles,
+)
 from rnnforecast.pipeline.untrained_run import build_untrained_plan, fit_untrained_run
 from rnnforecast.spec.load import spec_from_values
 from rnnforecast.statistical.histories import Histories
@@ -42,6 +46,26 @@ def test_quantiles_are_the_weighted_mean_of_both_but_for_many_zeros(tmp_path: Pa
     pretrained = pretrained_quantiles(
         Histories.from_values(cleaned.values), seasons=(7,), horizon=5, levels=LEVELS
     )[:, :, None]
-    expected = (1 - PRETRAINED_WEIGHT) * statistical[0] + PRETRAINED_WEIGHT * pretrained[0]
-    np.testing.assert_allclose(found[0], expected, rtol=1e-12)
+    # the weight by the errors of both for the last 3 of 40 values
+    earlier = WindowIndex(np.arange(2), ends - 3, ends)
+    options["steps"] = 3
+    before = [
+        statistical_quantiles(cleaned, earlier, LEVELS, **options)[0, :, 0],  # type: ignore[arg-type]
+        pretrained_quantiles(
+            Histories.from_values(cleaned.values[:37]), seasons=(7,), horizon=3, levels=LEVELS
+        )[0],
+    ]
+    size = [
+        np.mean(
+            [
+                max(q * (y - x), (q - 1) * (y - x))
+                for row, y in zip(one, values[0, 37:], strict=True)
+                for x, q in zip(row, LEVELS, strict=True)
+            ]
+        )
+        for one in before
+    ]
+    odds = PRETRAINED_WEIGHT / (1 - PRETRAINED_WEIGHT) * (size[0] / size[1]) ** ERROR_POWER
+    expected = statistical[0] + odds / (1 + odds) * (pretrained[0] - statistical[0])
+    np.testing.assert_allclose(found[0], expected, rtol=1e-9)
     np.testing.assert_allclose(found[1], pretrained[1], rtol=1e-12)
