@@ -15,7 +15,7 @@ from rnnforecast.pretraining.synthetic.batches import (
     synthetic_batch,
 )
 
-SEED, COUNT, PATCHES = 5, 60, 128
+SEED, COUNT, PATCHES = 5, 40, 64
 
 
 @pytest.fixture(scope="module")
