@@ -90,6 +90,8 @@ class Histories:
         """
         known = ~np.isnan(values)
         observed = known if observed is None else observed & known
+        if not len(values):
+            return cls(values, observed, np.zeros(values.shape[1], dtype=np.int64))
         start = np.where(known.any(0), known.argmax(0), len(values))
         return cls(_fill_gaps(values, known, start), observed, start.astype(np.int64))
 
