@@ -101,3 +101,8 @@ def test_gaps_are_not_read_as_zeros(values: Floats) -> None:
 
 def test_no_history_has_no_forecast() -> None:
     assert forecast(np.zeros((5, 0))).shape == (0, 20, len(LEVELS))
+
+
+def test_beyond_the_levels_of_the_network_its_last_one_counts(values: Floats) -> None:
+    found = forecast(values[:, :2], levels=(0.001, 0.01, 0.99, 0.999))
+    np.testing.assert_array_equal(found[..., [0, 3]], found[..., [1, 2]])
