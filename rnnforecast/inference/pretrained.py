@@ -52,7 +52,7 @@ def pretrained_quantiles(
         histories: in the units of the forecast; bounds of the values are left to the caller.
         seasons: steps a season, the main one first; two are read. Others are found in the values.
         horizon: steps to forecast, H.
-        levels: Q increasing levels between 0 and 1; beyond those of the network its last one counts.
+        levels: Q increasing levels between 0 and 1; beyond those of the network, its last one.
         net: the network of the package by default.
     """
     net = net or pretrained_network()
