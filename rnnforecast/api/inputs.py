@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rnnforecast.errors import Problem, UsageError
+from rnnforecast.spec.compatibility import RULES, Rule
 from rnnforecast.spec.load import read_spec as read_spec_file
 from rnnforecast.spec.load import spec_from_values
 from rnnforecast.spec.locations import absolute_location, is_url
@@ -63,7 +64,11 @@ def read_spec(spec: SpecLike, **sections: Mapping[str, Any]) -> Spec:
 
 
 def _read_spec(
-    spec: SpecLike, sections: Mapping[str, Mapping[str, Any]], *, needs_path: bool
+    spec: SpecLike,
+    sections: Mapping[str, Mapping[str, Any]],
+    *,
+    rules: Sequence[Rule] = RULES,
+    needs_path: bool,
 ) -> Spec:
     sections = {name: keys for name, keys in sections.items() if keys}
     if sections and not isinstance(spec, Mapping):
@@ -73,18 +78,24 @@ def _read_spec(
     if isinstance(spec, Mapping):
         merged = {name: {**(spec.get(name) or {}), **keys} for name, keys in sections.items()}
         spec = {**spec, **merged}
-        return spec_from_values(spec, needs_path=needs_path)
+        return spec_from_values(spec, rules=rules, needs_path=needs_path)
     if isinstance(spec, str | os.PathLike):
         return read_spec_file(Path(spec), needs_path=needs_path)
     found = f"expected a path, a dict or a Spec, found {type(spec).__name__}"
     raise UsageError(Problem("spec", found, "give the path of a YAML file, or a dict of sections"))
 
 
-def read_inputs(spec: SpecLike, data: DataLike | None, **sections: Mapping[str, Any]) -> Inputs:
+def read_inputs(
+    spec: SpecLike,
+    data: DataLike | None,
+    *,
+    rules: Sequence[Rule] = RULES,
+    **sections: Mapping[str, Any],
+) -> Inputs:
     """The spec, and the data: `data`, or the files of the spec without it; see `read_spec`."""
     # paths in a dict count from the working folder
     path = Path(spec) if isinstance(spec, str | os.PathLike) else Path("spec.yaml")
-    read = _read_spec(spec, sections, needs_path=data is None)
+    read = _read_spec(spec, sections, rules=rules, needs_path=data is None)
     source = read.data.source_paths(path) if data is None else read_data(data)
     return Inputs(read, source, path.resolve().parent)
 

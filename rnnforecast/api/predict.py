@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.api.inputs import DataLike, SpecLike, TimeLike, read_inputs, whole_number
 from rnnforecast.api.progress import ApiListener, Progress
+from rnnforecast.spec.load import RULES_WITHOUT_HORIZON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,13 +60,13 @@ def predict(
         ['2024-03-01', '2024-03-02', '2024-03-03']
     """
     horizon = whole_number(horizon, "horizon")
-    sections: dict[str, dict[str, object]] = {}
-    has_horizon = True
-    if horizon is not None:
-        sections["window"] = {"horizon": horizon}
-    elif spec is None or (isinstance(spec, Mapping) and not spec.get("window", {}).get("horizon")):
-        sections["window"], has_horizon = {"horizon": 1}, False
-    inputs = read_inputs({} if spec is None else spec, data, **sections)
+    spec = {} if spec is None else spec
+    has_horizon = horizon is not None or not _lacks_horizon(spec)
+    if horizon is None and has_horizon:
+        inputs = read_inputs(spec, data)
+    else:
+        window = {"horizon": horizon or 1}
+        inputs = read_inputs(spec, data, rules=RULES_WITHOUT_HORIZON, window=window)
     from rnnforecast.api.run import forecast_frame
     from rnnforecast.pipeline.checks.run_checks import CheckOptions
     from rnnforecast.workflow.predict_subject import UntrainedSubject
@@ -82,3 +83,11 @@ def predict(
     if prediction.failed:
         listener.warning(str(prediction.part_failed_error()))
     return forecast_frame(prediction)
+
+
+def _lacks_horizon(spec: SpecLike) -> bool:
+    """Whether a spec of plain values leaves the horizon open."""
+    if not isinstance(spec, Mapping):
+        return False
+    window = spec.get("window")
+    return window is None or (isinstance(window, Mapping) and window.get("horizon") is None)

@@ -92,9 +92,10 @@ def issue_forecast(
         published = publish_forecast(subject, out, listener=listener, **options)
     prediction = published.prediction
     issued = IssuedForecast(published.result, prediction, "", "")
-    folder = subject if isinstance(subject, Path) else subject.path
-    if options.get("origin") is not None or (ledger is None and folder is not subject):
+    has_run = isinstance(subject, Path)
+    if options.get("origin") is not None or (ledger is None and not has_run):
         return issued
+    folder = subject if isinstance(subject, Path) else subject.path
     try:
         recorded = record_issue(folder, published.run, prediction, ledger, now, listener)
     except KeyboardInterrupt as error:

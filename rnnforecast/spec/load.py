@@ -28,6 +28,8 @@ MIN_SIMILARITY = 0.8
 """The value of an unknown key is checked as that of a known one if they are this similar."""
 MAX_BYTES = 1 << 22
 """A larger file is no spec."""
+RULES_WITHOUT_HORIZON = tuple(rule for rule in RULES if "window.horizon" not in rule.keys)
+"""For a horizon that is not chosen in the spec."""
 
 
 def read_spec(
@@ -101,12 +103,14 @@ def parse_spec(
     return _build_spec(given, report, rules, needs_path=needs_path)
 
 
-def spec_from_values(values: Mapping[str, Any], *, needs_path: bool = True) -> Spec:
+def spec_from_values(
+    values: Mapping[str, Any], *, rules: Sequence[Rule] = RULES, needs_path: bool = True
+) -> Spec:
     """The spec with these sections, each a mapping of keys to plain values, or of NumPy.
 
     Messages name the keys: ``window.horizon``. Raises `SpecError`, as `read_spec` does.
     """
-    return _build_spec(_to_plain(values), ProblemCollector("", {}), RULES, needs_path=needs_path)
+    return _build_spec(_to_plain(values), ProblemCollector("", {}), rules, needs_path=needs_path)
 
 
 def _to_plain(value: Any) -> Any:
@@ -175,8 +179,7 @@ def spec_for_data(path: str, overrides: Sequence[str] = ()) -> Spec:
     """
     check_file_name(path)
     text = source.dump_yaml({"data": {"path": path}, "window": {"horizon": 1}})
-    rules = [rule for rule in RULES if "window.horizon" not in rule.keys]
-    return parse_spec(text, name="--set", overrides=overrides, rules=rules)
+    return parse_spec(text, name="--set", overrides=overrides, rules=RULES_WITHOUT_HORIZON)
 
 
 def dump_spec(spec: Spec, *, given_only: bool = False) -> str:

@@ -234,7 +234,9 @@ def read_data(
 
 
 def is_in_sample(run: Run, panel: Panel) -> bool:
-    """Whether a series is forecast from a step that the run was trained on."""
+    """Whether a series is forecast from a step that networks of the run were trained on."""
+    if not run.is_trained:
+        return False
     first = panel.window_timestamps(panel.lengths, 1)
     return bool((first <= run.trained_until).any())
 

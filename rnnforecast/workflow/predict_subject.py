@@ -16,7 +16,8 @@ from rnnforecast.errors import DataError, Problem, UsageError
 from rnnforecast.output.atomic_folders import find_backup
 from rnnforecast.output.ownership import read_mark
 from rnnforecast.pipeline.run_versions import is_store
-from rnnforecast.spec.load import parse_spec, read_spec, spec_for_data
+from rnnforecast.spec.compatibility import RULES
+from rnnforecast.spec.load import RULES_WITHOUT_HORIZON, parse_spec, read_spec, spec_for_data
 from rnnforecast.spec.locations import absolute_location, is_database, is_url, mask_url
 from rnnforecast.spec.spec import Spec
 from rnnforecast.spec.yaml_source import dump_yaml
@@ -60,7 +61,7 @@ class UntrainedSubject:
             "run": None,
             "name": self.name,
             "subject": self.given if self.given == "-" else mask_url(self.given),
-            "spec": spec_text(self.spec),
+            "spec": spec_text(self.spec, has_horizon=self.has_horizon),
         }
 
     @classmethod
@@ -74,7 +75,13 @@ class UntrainedSubject:
         if not (name and given and text):
             raise ValueError("name, subject or spec is missing")
         overrides = _horizon_override(horizon)
-        spec = parse_spec(text, name="the spec of run.json", overrides=overrides, needs_path=False)
+        spec = parse_spec(
+            text,
+            name="the spec of run.json",
+            overrides=overrides,
+            rules=RULES_WITHOUT_HORIZON,
+            needs_path=False,
+        )
         return cls(name, given, tuple(source), spec)
 
     @property
@@ -119,10 +126,13 @@ def find_subject(
     return _of_data(text, data, horizon, overrides)
 
 
-def spec_text(spec: Spec) -> str:
-    """The keys that were given, as YAML; without the places of the data, which may hold secrets."""
+def spec_text(spec: Spec, *, has_horizon: bool = True) -> str:
+    """The keys that were given, as YAML; without the places of the data, which may hold secrets,
+    and without the horizon if it is to be chosen."""
     values = spec.model_dump(exclude_unset=True)
     values["data"] = {key: each for key, each in values["data"].items() if key != "path"}
+    if not has_horizon:
+        del values["window"]["horizon"]
     return dump_yaml({name: keys for name, keys in values.items() if keys})
 
 
@@ -159,7 +169,8 @@ def _of_spec(
     path: Path, data: Sequence[str] | None, horizon: int | None, overrides: Sequence[str]
 ) -> UntrainedSubject:
     given = [*overrides, *_horizon_override(horizon)]
-    spec = read_spec(path, given, needs_path=data is None)
+    rules = RULES if horizon is None else RULES_WITHOUT_HORIZON  # as of a run, longer totals go
+    spec = read_spec(path, given, rules=rules, needs_path=data is None)
     source = spec.data.source_paths(path) if data is None else _absolute(data)
     return UntrainedSubject(path.stem, str(path), source, spec, spec_file=path)
 

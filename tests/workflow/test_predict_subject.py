@@ -102,3 +102,19 @@ def test_what_is_stored_has_no_password_and_gives_the_same_spec() -> None:
     assert again.spec.window.horizon == 4
     with pytest.raises(ValueError, match="missing"):
         UntrainedSubject.from_json({"run": None}, ["new.csv"], 4)
+
+
+def test_a_horizon_that_was_chosen_is_not_stored_among_the_keys_of_the_spec() -> None:
+    assert "horizon" not in str(data_of("sales.csv").to_json()["spec"])
+    assert "horizon" in str(data_of("sales.csv", horizon=5).to_json()["spec"])
+
+
+def test_totals_of_the_spec_do_not_limit_a_horizon_that_is_given() -> None:
+    longer = SPEC + "forecast: {totals: [3]}\n"
+    Path("spec.yaml").write_text(longer, encoding="utf-8")
+    assert data_of("spec.yaml", horizon=2).spec.forecast.totals == (3,)
+    Path("spec.yaml").write_text(longer.replace("[3]", "[4]"), encoding="utf-8")
+    with pytest.raises(SpecError, match="total of 4 steps"):
+        find_subject("spec.yaml")
+    stored = data_of("sales.csv", overrides=["forecast.totals=[9]"]).to_json()
+    assert UntrainedSubject.from_json(stored, ["sales.csv"], 4).spec.forecast.totals == (9,)

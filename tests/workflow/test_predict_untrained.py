@@ -85,6 +85,9 @@ def test_values_after_an_origin_change_nothing(frame: pd.DataFrame) -> None:
     prediction = predict(changed, origin=ORIGIN)
     pd.testing.assert_frame_equal(prediction.tables["forecast"], before, check_exact=True)
     assert prediction.warnings == ()
+    is_early = (frame["shop"] == "a") & (frame["ds"] >= "2024-02-01")
+    codes = {each.code for each in predict(frame[~is_early], origin=ORIGIN).warnings}
+    assert codes == {"ends_early"}, "no network was trained on these values"
 
 
 def test_series_with_a_single_value_or_none_cost_the_others_nothing(

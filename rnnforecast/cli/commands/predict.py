@@ -152,9 +152,9 @@ def predict(
         if resume and not partitions:
             lack = "--resume belongs to --partitions"
             raise UsageError(Problem("predict", lack, "add it, or leave it out"))
-        if partitions and run is None:
+        if partitions and not isinstance(found, Path):
             lack = "file by file a run forecasts, which has decided how every file is read"
-            cure = f"leave it out, or train a run: rnnforecast init {subject}"
+            cure = f"leave it out, or train a run: {found.training_commands()}"
             raise UsageError(Problem("--partitions", lack, cure))
         tables = ExtraTablesRequest(None if total is None else tuple(total), paths)
         checks = CheckOptions(strict=strict) if now is None else CheckOptions(now, strict)

@@ -35,6 +35,11 @@ def test_data_in_any_place_give_the_same_table(given: Run, rnnforecast: Run) -> 
     chosen = rf.predict(frame, spec={"forecast": {"quantiles": [0.2]}}, origin="2024-02-20")
     assert {"q0.2", "status"} <= set(chosen)
     assert chosen["ds"].min() == pd.Timestamp("2024-02-20")
+    usual = rf.predict(frame, spec={"window": None, "forecast": {"totals": [40]}})
+    assert len(usual) == 2 * 15, "a quarter of each series"
+    for window in ([1], {"horizon": 0}):
+        with pytest.raises(rf.SpecError, match="window"):
+            rf.predict(frame, spec={"window": window})
 
 
 def test_a_folder_is_that_of_a_run_and_can_be_reported_again(given: Run, rnnforecast: Run) -> None:
@@ -85,6 +90,8 @@ def test_options_that_need_a_run_are_refused(given: Run, rnnforecast: Run) -> No
     done = rnnforecast("predict", "data.csv", "--partitions", "-o", "out")
     assert done.exit_code == 2
     assert "rnnforecast init data.csv" in done.stderr
+    url = "postgresql://me:secret@host/sales?table=x"
+    assert "secret" not in rnnforecast("predict", url, "--partitions").stderr
     assert rnnforecast("predict", "data.csv", "--resume").exit_code == 2
     assert rnnforecast("predict", "data.csv", "--data", "data.csv").exit_code == 2
     own = rnnforecast("predict", "data.csv", "-o", "data.csv", "--force", "--horizon=2")
