@@ -169,7 +169,7 @@ def _of_spec(
     path: Path, data: Sequence[str] | None, horizon: int | None, overrides: Sequence[str]
 ) -> UntrainedSubject:
     given = [*overrides, *_horizon_override(horizon)]
-    rules = RULES if horizon is None else RULES_WITHOUT_HORIZON  # as of a run, longer totals go
+    rules = RULES if horizon is None else RULES_WITHOUT_HORIZON  # longer totals are left out
     spec = read_spec(path, given, rules=rules, needs_path=data is None)
     source = spec.data.source_paths(path) if data is None else _absolute(data)
     return UntrainedSubject(path.stem, str(path), source, spec, spec_file=path)
