@@ -147,7 +147,8 @@ def _multiplicative_forecasts(context: Context, ahead: int) -> list[Tensor]:
     zero = (-context.mean / context.scale).to(z.dtype)
     height = torch.where(context.observed, u - zero, torch.inf)
     is_positive = height.amin(1, keepdim=True) > MIN_RELATIVE * zero.abs()
-    logs = torch.log(torch.where(context.observed & is_positive, u - zero, 1.0))
+    # relative to the mean, whose logarithm would hide small changes of a large one
+    logs = torch.log1p(torch.where(context.observed & is_positive, u / -zero, 0.0))
     values = torch.where(is_positive, logs, z)
     parts = decompose(values, weight, context.periods.lags, ahead)
     step = torch.arange(1, ahead + 1, device=z.device).to(z.dtype)
@@ -158,7 +159,7 @@ def _multiplicative_forecasts(context: Context, ahead: int) -> list[Tensor]:
     lines = torch.cat([lines, sloped], 1)  # [B, 4, T]
     highest = torch.where(context.observed, values, -torch.inf).amax(1, keepdim=True)
     lines = lines.minimum(highest[:, None] + MAX_LOG_GROWTH)
-    raised = torch.asinh(torch.exp(lines) + zero[:, None])
+    raised = torch.asinh(-zero[:, None] * torch.expm1(lines))
     lines = _limit(torch.where(is_positive[:, None], raised, lines))
     blank = torch.zeros_like(z)
     return [torch.cat([blank, line], 1) for line in lines.unbind(1)]
