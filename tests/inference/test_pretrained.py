@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rnnforecast.inference.pretrained import BATCH_SIZE, MAX_CONTEXT, pretrained_quantiles
 from rnnforecast.statistical.histories import Histories
 from rnnforecast.types import Floats
+from tests.models.pretrained.contexts import small_network
 
 LEVELS = (0.01, 0.1, 0.5, 0.9, 0.995)
 
@@ -106,3 +107,16 @@ def test_no_history_has_no_forecast() -> None:
 def test_beyond_the_levels_of_the_network_its_last_one_counts(values: Floats) -> None:
     found = forecast(values[:, :2], levels=(0.001, 0.01, 0.99, 0.999))
     np.testing.assert_array_equal(found[..., [0, 3]], found[..., [1, 2]])
+
+
+def test_small_changes_of_large_values_are_seen() -> None:
+    values = 10 + np.arange(60) % 7 + np.random.default_rng(0).normal(size=60)
+    bands = [
+        pretrained_quantiles(
+            Histories.from_values((values + offset)[:, None]),
+            seasons=(7,), horizon=7, levels=(0.025, 0.5, 0.975), net=small_network(),
+        ) - offset
+        for offset in (1e6, 1e9)
+    ]  # fmt: skip
+    np.testing.assert_allclose(bands[0], bands[1], atol=1e-3)
+    assert np.ptp(bands[0]) < 20 * np.ptp(values)

@@ -59,7 +59,8 @@ def build_context(values: Tensor, observed: Tensor, seasons: Tensor) -> Context:
     centered = (values - mean) * weight
     scale = (centered.square().sum(1, keepdim=True) / count).sqrt()
     size = values.abs().amax(1, keepdim=True)
-    scale = torch.where(scale > 1e-6 * size, scale, 1e-6 * size)
+    rounding = 8 * torch.finfo(values.dtype).eps * size
+    scale = torch.where(scale > rounding, scale, rounding)
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
     z = torch.asinh(centered / scale).clamp(-MAX_NORMALIZED, MAX_NORMALIZED).float()
     return Context(z, observed, mean, scale, estimate_periods(z, observed, seasons))

@@ -21,6 +21,9 @@ DAMPING = 0.9
 """Factor of a damped slope, a step."""
 MIN_RELATIVE = 0.01
 """Of the distance of the mean from zero: series with smaller values have no logarithms."""
+MAX_OFFSET = 1e4
+"""Standard deviations from the mean to zero, beyond which values have no logarithms: those would
+differ by less than their precision."""
 MAX_LOG_GROWTH = 1.5
 """Of a forecast of logarithms above the largest."""
 DECAYS = (0.6, 0.9, 0.98)
@@ -147,6 +150,7 @@ def _multiplicative_forecasts(context: Context, ahead: int) -> list[Tensor]:
     zero = (-context.mean / context.scale).to(z.dtype)
     height = torch.where(context.observed, u - zero, torch.inf)
     is_positive = height.amin(1, keepdim=True) > MIN_RELATIVE * zero.abs()
+    is_positive &= zero.abs() < MAX_OFFSET
     # relative to the mean, whose logarithm would hide small changes of a large one
     logs = torch.log1p(torch.where(context.observed & is_positive, u / -zero, 0.0))
     values = torch.where(is_positive, logs, z)
