@@ -72,8 +72,8 @@ def test_values_far_from_the_context_are_limited() -> None:
 @pytest.mark.parametrize("value", [0.0, 5.0, -1e-300, 1e100])
 def test_a_constant_series_is_normalized_to_about_zero_and_comes_back(value: float) -> None:
     context = context_of([value] * 20)
-    np.testing.assert_allclose(context.z, 0.0, atol=1e-6)
-    assert context.scale > 0
+    np.testing.assert_allclose(context.z, 0.0, atol=0.2)  # of rounding errors
+    assert 0 < context.scale <= max(1.0 if value == 0 else 0.0, 1e-12 * abs(value))
     found = context.denormalize(torch.zeros(1, 3, dtype=torch.float64))
     np.testing.assert_allclose(found, value, rtol=1e-12)
 
