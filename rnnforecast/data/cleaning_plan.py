@@ -176,17 +176,20 @@ def read_table(
     *,
     skip_invalid_series: bool = False,
     repair_invalid_series: bool = False,
+    refuse_mostly_invalid: bool = False,
     selection: SeriesSelection | None = None,
 ) -> Table:
     """The rows of `source` (files, folders, patterns, ``-`` for standard input, or data frames),
     not yet cleaned; with `skip_invalid_series` without series with a cell that cannot be read, with
-    `repair_invalid_series` without such cells. With a `selection` only some of the series."""
+    `repair_invalid_series` without such cells, unless most series have one and
+    `refuse_mostly_invalid`. With a `selection` only some of the series."""
     options = with_known_at(plan.read_options)
     table = read_files(
         source,
         options,
         skip_invalid_series=skip_invalid_series,
         repair_invalid_series=repair_invalid_series,
+        refuse_mostly_invalid=refuse_mostly_invalid,
         selection=selection,
     )
     known_at = plan.read_options.data.known_at

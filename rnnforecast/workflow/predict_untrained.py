@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from rnnforecast.data.cleaning_plan import AlignedData, CleanedData, align_table, read_table
-from rnnforecast.errors import SpecError
+from rnnforecast.data.cleaning_plan import AlignedData, CleanedData, preview_table, read_table
+from rnnforecast.errors import DataError, SpecError
 from rnnforecast.output.folder_snapshot import FolderFiles
 from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.auto import AutoChoice, resolve_season
@@ -26,6 +26,8 @@ from rnnforecast.workflow.predict_forecast import Prediction, forecast_cleaned, 
 from rnnforecast.workflow.predict_subject import UntrainedSubject, spec_text
 from rnnforecast.workflow.predict_totals import NO_EXTRA_TABLES, ExtraTablesRequest
 
+USABLE_CODES = ("", "too_short", "no_values")
+"""Codes of series that a training leaves out, or none: their rows are read as they are meant."""
 MAX_NAMED_COLUMNS = 8
 """Columns that are named as not used."""
 
@@ -86,12 +88,23 @@ def files_of_untrained(subject: UntrainedSubject, run: Run) -> FolderFiles:
 
 
 def _read(subject: UntrainedSubject, origin: str | None) -> AlignedData:
-    """The data, up to an origin; what is readable of series with an error stays."""
+    """The data, up to an origin; what is readable of series with an error stays.
+
+    Raises DataError as a training does if most series have one, as then the data are read wrongly,
+    unless `forecast.on_series_error` is given.
+    """
     plan = build_untrained_plan(subject.spec)
-    table = read_table(plan, subject.source, repair_invalid_series=True)
-    if origin is None:
-        return align_table(plan, table, repair_invalid_series=True)
+    refuse = "on_series_error" not in subject.spec.forecast.model_fields_set
+    table = read_table(
+        plan, subject.source, repair_invalid_series=True, refuse_mostly_invalid=refuse
+    )
     data = BacktestData.align(plan, table, repair_invalid_series=True)
+    is_usable = data.aligned.changes.series["error_code"].isin(USABLE_CODES)
+    problems = preview_table(plan, table).problems if refuse and is_usable.mean() < 0.5 else ()
+    if problems:
+        raise DataError(*problems)
+    if origin is None:
+        return data.aligned
     return data.known_before(steps_before_origin(data.panel, origin)).aligned
 
 

@@ -36,6 +36,9 @@ class OneFile:
     def location(self, row: int, column: str | None = None) -> str:
         return f"sales.csv, line {row + 2}" + (f", column {column!r}" if column else "")
 
+    def file_number(self, row: int) -> int:
+        return 0
+
     def take(self, rows: Any) -> OneFile:
         """The lines of some rows are not told apart."""
         return self

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from rnnforecast.data.io.frame_source import from_frame
+from rnnforecast.errors import DataError
 from rnnforecast.spec.load import spec_from_values
 from rnnforecast.workflow.predict_forecast import Prediction
 from rnnforecast.workflow.predict_subject import UntrainedSubject
@@ -167,3 +168,50 @@ def test_the_mean_is_forecast_for_a_loss_of_means(frame: pd.DataFrame) -> None:
     mean = table(skewed, {**options, "training": {"loss": "mse"}})
     assert (mean["yhat"] > median["yhat"]).all()
     np.testing.assert_allclose(mean["q0.5"], median["q0.5"])
+
+
+def wrong_times(frame: pd.DataFrame, change: str) -> pd.DataFrame:
+    """Data that a training refuses; ``one`` if only a single series of them cannot be used."""
+    rows, alone = frame.astype(object), (frame["shop"] == "a").to_numpy()
+    match change:
+        case "a word in place of a number":
+            return rows[alone].assign(y=["abc", *rows["y"][alone][1:]])
+        case "several offsets":
+            late = (frame["ds"] >= "2024-02-20").map({True: "+02:00", False: "+01:00"})
+            return rows.assign(ds=frame["ds"].dt.strftime("%Y-%m-%dT00:00:00") + late)
+        case "series without a name":
+            return rows[["ds", "y"]]
+        case "irregular times":
+            minutes = np.random.default_rng(0).integers(0, 60 * 24 * 60, len(frame))
+            return rows.assign(ds=pd.Timestamp("2024-01-01") + pd.to_timedelta(minutes, "min"))
+    return rows.assign(y=np.where(alone & (frame["ds"] == ORIGIN), "abc", rows["y"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "cure"),
+    [
+        ("a word in place of a number", "correct the cell"),
+        ("several offsets", "data.timezone"),
+        ("series without a name", "clean.duplicates"),
+        ("irregular times", "clean.resample"),
+    ],
+)
+def test_data_that_are_read_wrongly_are_refused_as_by_a_training(
+    frame: pd.DataFrame, change: str, cure: str
+) -> None:
+    rows = wrong_times(frame, change)
+    with pytest.raises(DataError, match=cure):
+        predict(rows)
+    if change != "irregular times":
+        found = table(rows, {"forecast": {"on_series_error": "fallback"}})
+        assert (found["status"] == "fallback").all(), "as the spec says"
+
+
+def test_one_series_that_cannot_be_read_costs_the_others_nothing(
+    frame: pd.DataFrame, usual: pd.DataFrame
+) -> None:
+    found = table(wrong_times(frame, "one"))
+    assert (found["status"] == "fallback").sum() == 5
+    expected = usual[usual["shop"] != "a"].reset_index(drop=True)
+    found = found[found["shop"] != "a"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)

@@ -147,10 +147,15 @@ class LineIndex:
         fewer._rows = rows if self._rows is None else self._rows[rows]
         return fewer
 
+    def file_number(self, row: int) -> int:
+        """The place of the file of a row among all files."""
+        row = row if self._rows is None else int(self._rows[row])
+        return int(np.searchsorted(self._row_ends, row, side="right"))
+
     def location(self, row: int, column: str | None = None) -> str:
         """The location of a row, counted from 0: ``sales.csv, line 7, column 'y'``."""
+        index = self.file_number(row)
         row = row if self._rows is None else int(self._rows[row])
-        index = int(np.searchsorted(self._row_ends, row, side="right"))
         file = self._files[index]
         row_in_file = int(row) - (int(self._row_ends[index - 1]) if index else 0)
         if index not in self._line_numbers:

@@ -45,8 +45,9 @@ from rnnforecast.spec.data import DataSpec
 from rnnforecast.types import Floats
 from rnnforecast.wording import quote_text
 
-KeepBeside = Literal["none", "series", "rows"]
-"""What stays beside a cell that cannot be read: nothing, the other series, or all other rows."""
+KeepBeside = Literal["none", "series", "rows", "rows_if_few"]
+"""What stays beside a cell that cannot be read: nothing, the other series, all other rows, or these
+if at most half of the series have such cells."""
 
 HEAD_ROWS = 2000
 """Rows from which roles and formats are inferred, of all files together."""
@@ -109,6 +110,7 @@ def read_files(
     *,
     skip_invalid_series: bool = False,
     repair_invalid_series: bool = False,
+    refuse_mostly_invalid: bool = False,
     selection: SeriesSelection | None = None,
 ) -> Table:
     """All rows of all files (paths, folders, globs, "-" for standard input) and data frames in one
@@ -116,8 +118,8 @@ def read_files(
 
     With `skip_invalid_series`, the rows of a series with a time or number that cannot be read are
     left out, if other series are left. With `repair_invalid_series` only rows with such a time are,
-    and such a number is missing. If another file has targets, a file may have covariates
-    without targets: those known ahead. With a `selection`, only the rows of some series are read.
+    and such a number is missing; with `refuse_mostly_invalid` only if most series have none. If
+    another file has targets, a file may have covariates without targets: those known ahead. With a `selection`, only the rows of some series are read.
     Raises DataError with all problems at once: file, line, column, what was found and the cure.
     """
     files = scan_files(source, options.data)
@@ -143,7 +145,7 @@ def read_files(
     roles = roles_of(rows)
     keep: KeepBeside = "series" if skip_invalid_series else "none"
     if repair_invalid_series:
-        keep = "rows"
+        keep = "rows_if_few" if refuse_mostly_invalid else "rows"
 
     def read(roles: ColumnRoles) -> tuple[Table, tuple[InputFile, ...], SeriesSample | None]:
         sample = None if selection is None else selection.sample(files, roles)
@@ -225,6 +227,10 @@ def _read_with_roles(
         raise
     if columns.invalid_cells and (shorter := _without_empty_rows(files)):
         return _read_with_roles(shorter, head, roles, data, keep)
+    if keep == "rows_if_few":
+        invalid = {int(columns.codes[cell.row]) for cell in columns.invalid_cells}
+        if 2 * len(invalid) > len(columns.keys):
+            _load_columns(numbers, head, time_format, skip_invalid_series=False)  # raises
     table = Table(
         keys=columns.keys,
         codes=columns.codes,
@@ -328,7 +334,7 @@ def _without_invalid_cells(table: Table, cells: Sequence[InvalidCell], keep: Kee
             found = f"{quote_text(cell.text)} is not a {kind}"
             problems.append(Problem(location, found, "correct the cell"))
             reasons.setdefault(code, f"{location}: {found}")
-    if keep == "rows":
+    if keep != "series":
         rows = np.ones(len(table.codes), dtype=np.bool_)
         rows[[cell.row for cell in cells if cell.column == table.roles.time]] = False
     else:

@@ -70,6 +70,16 @@ def duplicate_problems(
             "if clocks go back then, set data.timezone, such as Europe/Berlin, and"
             f" clean.ambiguous_hour to infer; else {cure}"
         )
+    shown = list(zip(at[:MAX_SHOWN_PROBLEMS], first[:MAX_SHOWN_PROBLEMS], strict=True))
+    in_file = table.line_index.file_number
+    if not table.keys.shape[1] and all(
+        in_file(int(rows.table_rows[row])) != in_file(int(rows.table_rows[one]))
+        for row, one in shown
+    ):
+        cure = (
+            "if each file is a series, add a column with its name, or put it into a folder such as"
+            f" series=a/; else {cure}"
+        )
     problems = [
         Problem(
             table.line_index.location(int(rows.table_rows[row])),
@@ -77,9 +87,7 @@ def duplicate_problems(
             f" again, after {table.line_index.location(int(rows.table_rows[one]))}",
             cure if number == 0 else "",
         )
-        for number, (row, one) in enumerate(
-            zip(at[:MAX_SHOWN_PROBLEMS], first[:MAX_SHOWN_PROBLEMS], strict=True)
-        )
+        for number, (row, one) in enumerate(shown)
     ]
     return problems + remaining_problems(len(at), "repeated timestamps")
 

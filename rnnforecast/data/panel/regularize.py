@@ -134,7 +134,12 @@ def _run_steps(state: RegularizeState, *, skip_invalid: bool) -> CleaningChanges
         skip_sparse_series(state)
     elif skip_invalid:
         skip_invalid_series(state)
-    elif state.clean.irregular in ("error", "snap") and not state.has_rule:
+    elif (
+        state.clean.irregular in ("error", "snap")
+        and not state.has_rule
+        # an inferred frequency that does not fit is a problem of the grid, and was no choice
+        and not (state.problems and state.frequency_vote)
+    ):
         state.problems += finer_frequency_problems(state.rows, state.grid, state.frequency)
     if state.grid.on_grid.all() and not state.has_far_rows.any():
         add_sparse_grid_problems(state)

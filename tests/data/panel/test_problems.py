@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from rnnforecast.data.io.read_options import ReadOptions
+from rnnforecast.data.io.table import read_files
 from rnnforecast.data.panel.problems import timezone_problems
 from rnnforecast.data.panel.regularize import regularize
 from rnnforecast.data.time.timezones import to_utc
 from rnnforecast.errors import DataError
-from rnnforecast.spec.data import CleanSpec
+from rnnforecast.spec.data import CleanSpec, DataSpec
 from tests.data.tables import table
 
 
@@ -70,3 +74,18 @@ def test_repeats_are_all_alike_only_if_none_differs(differs: int) -> None:
     with pytest.raises(DataError, match="has 2024-01-01 again") as caught:
         regularize(table(time, values))
     assert "all of them" not in str(caught.value)
+
+
+def test_files_without_an_id_that_repeat_each_other_are_perhaps_series(tmp_path: Path) -> None:
+    for name in "ab":
+        folder = tmp_path / f"series={name}"
+        folder.mkdir()
+        for path in (tmp_path / f"{name}.csv", folder / "part.csv"):
+            path.write_text("ds,y\n" + "".join(f"2024-01-0{day},{day}\n" for day in range(1, 8)))
+    files = [str(tmp_path / f"{name}.csv") for name in "ab"]
+    options = ReadOptions(DataSpec(path=()))
+    with pytest.raises(DataError, match=r"if each file is a series, .* series=a/"):
+        regularize(read_files(files, options))
+    folders = [str(tmp_path / f"series={name}") for name in "ab"]
+    panel, _ = regularize(read_files(folders, options))
+    assert panel.labels().tolist() == ["a", "b"], "the cure works"
