@@ -119,7 +119,8 @@ def read_files(
     With `skip_invalid_series`, the rows of a series with a time or number that cannot be read are
     left out, if other series are left. With `repair_invalid_series` only rows with such a time are,
     and such a number is missing; with `refuse_mostly_invalid` only if most series have none. If
-    another file has targets, a file may have covariates without targets: those known ahead. With a `selection`, only the rows of some series are read.
+    another file has targets, a file may have covariates without targets: those known ahead. With a
+    `selection`, only the rows of some series are read.
     Raises DataError with all problems at once: file, line, column, what was found and the cure.
     """
     files = scan_files(source, options.data)
