@@ -19,6 +19,7 @@ from rnnforecast.inference.pretrained import MAX_CONTEXT, pretrained_quantiles
 from rnnforecast.pipeline.auto_season import choose_season, statistical_seasons
 from rnnforecast.pipeline.untrained_forecast import (
     ERROR_LEVELS,
+    earlier_steps,
     has_many_zeros,
     pretrained_weight,
 )
@@ -102,17 +103,17 @@ def _forecast(
 ) -> MemberForecasts:
     longest = combination.longest_history((seasons or (1,))[0], horizon)
     histories = histories_of(table, max(longest, MAX_CONTEXT))
-    back = -(-horizon // 2)
+    back = earlier_steps(horizon)
     before = histories.before(back)
     last = histories.last(back)
     weight = pretrained_weight(
         np.where(last.observed, last.values, np.nan).T,
         *(found[:, :back] for found in _both(before, seasons, horizon, ERROR_LEVELS)),
-        before.lengths,
-        seasons,
+        lengths=before.lengths,
+        many_zeros=has_many_zeros(histories.values, histories.observed),
+        seasons=seasons,
     )
     pretrained, statistical = _both(histories, seasons, horizon, levels)
-    weight = np.where(has_many_zeros(histories), 1.0, weight)
     return MemberForecasts(statistical, pretrained, weight)
 
 

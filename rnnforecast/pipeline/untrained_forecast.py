@@ -8,7 +8,7 @@ statistical methods are worse at all levels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from rnnforecast.inference.pretrained import MAX_CONTEXT, pretrained_quantiles
 from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.forecaster_config import MIN_ZERO_SHARE
 from rnnforecast.pipeline.statistical import HistoryParts, by_window, statistical_quantiles
-from rnnforecast.statistical.histories import Histories
+from rnnforecast.statistical.histories import Histories, history_rows
 from rnnforecast.types import Bools, Floats, Ints
 
 if TYPE_CHECKING:
@@ -53,35 +53,52 @@ def untrained_quantiles(
             cleaned, index, levels, steps=steps, horizon=horizon, engine=engine, **options
         )
     )
-    read, pretrained = _pretrained_quantiles(cleaned, index, levels, steps, **options)
-    back = -(-horizon // 2)
+    _, pretrained = _pretrained_quantiles(cleaned, index, levels, steps, **options)
+    back = earlier_steps(horizon)
     earlier = replace(index, origin=np.maximum(index.origin - back, 0))
     statistical_before = _by_history(
         statistical_quantiles(
             cleaned, earlier, ERROR_LEVELS, steps=back, horizon=horizon, engine=engine, **options
         )
     )
-    read_before, pretrained_before = _pretrained_quantiles(
+    lengths, pretrained_before = _pretrained_quantiles(
         cleaned, earlier, ERROR_LEVELS, back, **options
     )
     actual = _last_values(cleaned, index, back, joint=joint)
     weight = pretrained_weight(
-        actual, pretrained_before, statistical_before, read_before.lengths, seasons
-    )
-    weight = np.where(read.many_zeros, 1.0, weight)[:, None, None]
+        actual,
+        pretrained_before,
+        statistical_before,
+        lengths=lengths,
+        many_zeros=_with_many_zeros(cleaned, index, joint=joint),
+        seasons=seasons,
+    )[:, None, None]
     return by_window(statistical + weight * (pretrained - statistical), index)
 
 
+def earlier_steps(horizon: int) -> int:
+    """Steps from the earlier origin, at which the members are compared, to the end."""
+    return -(-horizon // 2)
+
+
 def pretrained_weight(
-    actual: Floats, pretrained: Floats, statistical: Floats, lengths: Ints, seasons: Sequence[int]
+    actual: Floats,
+    pretrained: Floats,
+    statistical: Floats,
+    *,
+    lengths: Ints,
+    many_zeros: Bools,
+    seasons: Sequence[int],
 ) -> Floats:
-    """Weights `[N]` of the pretrained network; `PRETRAINED_WEIGHT` where there are no errors to
-    compare, or few values before the earlier origin.
+    """Weights `[N]` of the pretrained network; 1 for values with many zeros, else
+    `PRETRAINED_WEIGHT` where there are no errors to compare, or few values before the earlier
+    origin.
 
     Args:
         actual: `[N, T]` values after the earlier origin, NaN where not observed.
         pretrained, statistical: `[N, T, Q]` their forecasts, at `ERROR_LEVELS`.
         lengths: `[N]` steps of the histories before the earlier origin.
+        many_zeros: `[N]` of `has_many_zeros`.
         seasons: in steps.
     """
     tiny = np.finfo(float).tiny
@@ -91,21 +108,13 @@ def pretrained_weight(
         odds
     )
     share = PRETRAINED_WEIGHT * np.where(is_known, odds, 1.0)
-    return np.asarray(share / (share + 1 - PRETRAINED_WEIGHT))
+    return np.where(many_zeros, 1.0, share / (share + 1 - PRETRAINED_WEIGHT))
 
 
 def _by_history(quantiles: Floats) -> Floats:
     """`[W, steps, C, Q]` as `[W * C, steps, Q]`, the reverse of `by_window`."""
     _, steps, _, n_levels = quantiles.shape
     return quantiles.swapaxes(1, 2).reshape(-1, steps, n_levels)
-
-
-@dataclass(frozen=True)
-class _Read:
-    """Properties of N histories, `[N]` each."""
-
-    lengths: Ints
-    many_zeros: Bools
 
 
 def _pretrained_quantiles(
@@ -116,19 +125,20 @@ def _pretrained_quantiles(
     *,
     seasons: tuple[int, ...],
     joint: bool,
-) -> tuple[_Read, Floats]:
-    """Quantiles `[N, steps, Q]` of the pretrained network, a row for each target of a window."""
+) -> tuple[Ints, Floats]:
+    """Steps `[N]` that the pretrained network reads and its quantiles `[N, steps, Q]`, a row for
+    each target of a window."""
     parts = HistoryParts.of_windows(cleaned, index, MAX_CONTEXT, joint=joint)
     count = len(parts.series)
     quantiles = np.empty((count, steps, len(levels)))
-    lengths, many_zeros = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=bool)
+    lengths = np.zeros(count, dtype=np.int64)
     for part in range(len(parts)):
         rows, histories = parts.rows(part), Histories.from_values(*parts[part])
         quantiles[rows] = pretrained_quantiles(
             histories, seasons=seasons, horizon=steps, levels=levels
         )
-        lengths[rows], many_zeros[rows] = histories.lengths, has_many_zeros(histories)
-    return _Read(lengths, many_zeros), quantiles
+        lengths[rows] = histories.lengths
+    return lengths, quantiles
 
 
 def _last_values(cleaned: CleanedData, index: WindowIndex, steps: int, *, joint: bool) -> Floats:
@@ -152,9 +162,23 @@ def _mean_error(actual: Floats, quantiles: Floats) -> Floats:
     return np.where(count > 0, np.where(known, loss, 0.0).sum(1) / np.maximum(count, 1), np.nan)
 
 
-def has_many_zeros(histories: Histories) -> Bools:
-    """`[M]` whether the observed values of a history are never negative, and often zero."""
-    values, observed = histories.values, histories.observed
+def _with_many_zeros(cleaned: CleanedData, index: WindowIndex, *, joint: bool) -> Bools:
+    """`[N]` whether targets have many zeros before the origin of a window, in original units: zeros
+    of transformed values are others."""
+    panel = cleaned.panel
+    parts = HistoryParts.of_windows(cleaned, index, MAX_CONTEXT, joint=joint)
+    found = np.zeros(len(parts.series), dtype=bool)
+    for part in range(len(parts)):
+        chosen = parts.rows(part)
+        first_row, origin = panel.offsets[parts.series[chosen]], parts.origin[chosen]
+        rows = history_rows(first_row, origin, max_steps=parts.longest)  # [T, M]
+        cell = np.maximum(rows, 0), parts.target[chosen]
+        found[chosen] = has_many_zeros(panel.targets[cell], panel.observed_mask[cell] & (rows >= 0))
+    return found
+
+
+def has_many_zeros(values: Floats, observed: Bools) -> Bools:
+    """`[M]` whether the observed ones of values `[T, M]` are never negative, and often zero."""
     zeros = ((values == 0) & observed).sum(0)
     lowest = values.min(0, where=observed, initial=np.inf)
     return np.asarray((zeros >= MIN_ZERO_SHARE * observed.sum(0)) & (lowest >= 0))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from rnnforecast.data.cleaning_plan import align_table, read_table
+from rnnforecast.data.cleaning_plan import CleanedData, align_table, read_table
 from rnnforecast.data.windows.origins import WindowIndex
 from rnnforecast.inference.pretrained import pretrained_quantiles
 from rnnforecast.pipeline.statistical import statistical_quantiles
@@ -23,21 +24,25 @@ from rnnforecast.statistical.histories import Histories
 LEVELS = (0.1, 0.5, 0.9)
 
 
+def cleaned_data(folder: Path, frame: pd.DataFrame, **sections: object) -> CleanedData:
+    """The data as a forecast of them without a training reads them."""
+    frame.to_csv(folder / "data.csv", index=False)
+    spec = spec_from_values({"window": {"horizon": 5, "season": 7}, **sections}, needs_path=False)
+    plan = build_untrained_plan(spec)
+    aligned = align_table(plan, read_table(plan, [str(folder / "data.csv")]))
+    now = pd.Timestamp("2024-06-01", tz="UTC").to_pydatetime()
+    run, cleaned = fit_untrained_run(spec, spec, aligned, [], now)
+    assert not run.is_trained
+    assert run.statistical_seasons == (7,)
+    return cleaned
+
+
 def test_quantiles_are_the_weighted_mean_of_both_but_for_many_zeros(tmp_path: Path) -> None:
     days, random = pd.date_range("2024-01-01", periods=40), np.random.default_rng(0)
     values = 50 + np.arange(40) % 7 + random.normal(size=(2, 40))
     values[1] = random.poisson(0.5, 40)  # many zeros
     frame = pd.DataFrame({"ds": days, "a": values[0], "b": values[1]})
-    frame.to_csv(tmp_path / "data.csv", index=False)
-    spec = spec_from_values(
-        {"data": {"path": "x", "targets": ["a", "b"]}, "window": {"horizon": 5, "season": 7}}
-    )
-    plan = build_untrained_plan(spec)
-    aligned = align_table(plan, read_table(plan, [str(tmp_path / "data.csv")]))
-    now = pd.Timestamp("2024-06-01", tz="UTC").to_pydatetime()
-    run, cleaned = fit_untrained_run(spec, spec, aligned, [], now)
-    assert not run.is_trained
-    assert run.statistical_seasons == (7,)
+    cleaned = cleaned_data(tmp_path, frame, data={"targets": ["a", "b"]})
     ends = np.array([40, 40])
     index = WindowIndex(np.arange(2), ends, ends + 5)
     options = {"steps": 5, "horizon": 5, "seasons": (7,), "joint": False}
@@ -69,3 +74,29 @@ def test_quantiles_are_the_weighted_mean_of_both_but_for_many_zeros(tmp_path: Pa
     expected = statistical[0] + odds / (1 + odds) * (pretrained[0] - statistical[0])
     np.testing.assert_allclose(found[0], expected, rtol=1e-9)
     np.testing.assert_allclose(found[1], pretrained[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("transform", "many_zeros"), [("log", (False, False)), ("log1p", (False, True))]
+)
+def test_zeros_are_those_of_the_data_not_of_transformed_values(
+    tmp_path: Path, transform: str, many_zeros: tuple[bool, bool]
+) -> None:
+    """Log(1) is 0, of a value that is none."""
+    days, zeros = pd.date_range("2024-01-01", periods=40), np.arange(40) % 2
+    frame = pd.DataFrame({"ds": days, "a": 1.0 + zeros, "b": 4.0 * zeros})
+    if transform == "log":
+        frame["b"] += 1
+    cleaned = cleaned_data(
+        tmp_path, frame, data={"targets": ["a", "b"]}, clean={"transform": transform}
+    )
+    ends = np.array([40, 40])
+    index = WindowIndex(np.arange(2), ends, ends + 5)
+    found = untrained_quantiles(
+        cleaned, index, LEVELS, steps=5, horizon=5, seasons=(7,), joint=False
+    )
+    pretrained = pretrained_quantiles(
+        Histories.from_values(cleaned.values), seasons=(7,), horizon=5, levels=LEVELS
+    )[:, :, None]
+    is_network_alone = np.isclose(found, pretrained).all((1, 2, 3))
+    assert tuple(is_network_alone) == many_zeros
