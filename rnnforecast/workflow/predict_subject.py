@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from rnnforecast.data.io.frame_source import DataSource
 
 SPEC_SUFFIXES = (".yaml", ".yml")
+USED_SECTIONS = ("data", "clean", "checks", "forecast")
+"""Sections of the spec that count without a training, but for `forecast.calibrate`."""
+USED_KEYS = (
+    *("window.horizon", "window.season", "training.loss", "training.seed"),
+    *("features.past", "features.future", "features.static"),  # columns that are no targets
+)
+"""Keys of other sections that count too."""
 CURE = (
     "give a run folder that 'rnnforecast train' wrote, data (a file, a folder, a pattern, a URL, "
     "or - for standard input), or a spec (.yaml)"
@@ -172,7 +179,9 @@ def _of_spec(
     rules = RULES if horizon is None else RULES_WITHOUT_HORIZON  # longer totals are left out
     spec = read_spec(path, given, rules=rules, needs_path=data is None)
     source = spec.data.source_paths(path) if data is None else _absolute(data)
-    return UntrainedSubject(path.stem, str(path), source, spec, spec_file=path)
+    subject = UntrainedSubject(path.stem, str(path), source, spec, spec_file=path)
+    _check_used(overrides, subject)
+    return subject
 
 
 def _of_data(
@@ -184,7 +193,33 @@ def _of_data(
     given = [*overrides, *_horizon_override(horizon)]
     has_horizon = any(each.partition("=")[0].strip() == "window.horizon" for each in given)
     spec = spec_for_data(text, given)
-    return UntrainedSubject(_name_of(text), text, _absolute([text]), spec, has_horizon)
+    subject = UntrainedSubject(_name_of(text), text, _absolute([text]), spec, has_horizon)
+    _check_used(overrides, subject)
+    return subject
+
+
+def _check_used(overrides: Sequence[str], subject: UntrainedSubject) -> None:
+    """UsageError for keys without an effect, but for those in a file: it may be for `train` too."""
+    cure = f"leave it out, or train with it: {subject.training_commands()}"
+    problems = [
+        Problem(f"--set {each}", f"has no effect: {reason}", cure)
+        for each in overrides
+        if (reason := _why_unused(each.partition("=")[0].strip()))
+    ]
+    if problems:
+        raise UsageError(*problems)
+
+
+def _why_unused(key: str) -> str:
+    """Why a key has no effect without a training; empty if it has one."""
+    section, name = key.split(".")[:2]
+    if key == "forecast.calibrate":
+        return "intervals are calibrated by a training alone"
+    if section in USED_SECTIONS or f"{section}.{name}" in USED_KEYS:
+        return ""
+    if section == "features":
+        return "without a training covariates are not read"
+    return f"without a training {section}.{name} is not used"
 
 
 def _horizon_override(horizon: int | None) -> list[str]:

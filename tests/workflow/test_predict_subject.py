@@ -86,6 +86,29 @@ def test_the_errors_of_a_spec_are_those_of_other_commands() -> None:
         find_subject("other.yaml")
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["model.layers=7", "window.lookback=14", "training.max_steps=9", "ensemble.members=2",
+     "model.backbone_options.cell=lstm", "forecast.calibrate=false", "features.calendar=none",
+     "search.trials=3", "backtest.windows=2"],
+)  # fmt: skip
+def test_a_key_without_an_effect_is_refused_with_the_training_that_has_one(key: str) -> None:
+    given = ["forecast.plots=3", key, *(["model.backbone=dilated"] if "cell" in key else [])]
+    for text, cure in (("spec.yaml", "train spec.yaml"), ("sales.csv", "init sales.csv")):
+        with pytest.raises(UsageError) as refused:
+            find_subject(text, overrides=given)
+        problem = refused.value.problems[0]
+        assert problem.where == f"--set {key}"
+        assert "no effect" in problem.found
+        assert f"rnnforecast {cure}" in problem.cure
+
+
+def test_keys_with_an_effect_are_those_that_the_page_of_models_lists() -> None:
+    given = ["training.loss=mse", "training.seed=2", "window.season=7", "features.past=[x]"]
+    for text in ("spec.yaml", "sales.csv"):
+        assert data_of(text, overrides=given).spec.training.seed == 2
+
+
 def test_data_cannot_be_given_twice() -> None:
     with pytest.raises(UsageError, match="--data"):
         find_subject("sales.csv", data=["many"])
