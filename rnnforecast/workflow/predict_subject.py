@@ -6,12 +6,13 @@ Wrong paths and specs are found before anything heavy is imported.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnnforecast.data.io.find_files import find_paths
+from rnnforecast.data.io.find_files import find_paths, table_extensions
 from rnnforecast.errors import DataError, Problem, UsageError
 from rnnforecast.output.atomic_folders import find_backup
 from rnnforecast.output.ownership import read_mark
@@ -238,7 +239,13 @@ def _name_of(text: str) -> str:
         text = mask_url(text).partition("?")[0]
         if is_database(text):
             return "database"
-    name = Path(os.path.realpath(text) if not is_url(text) else text).name
-    stem = name.partition(".")[0] or name
-    is_plain = all(character.isalnum() or character in "-_ " for character in stem)
-    return stem if stem and is_plain else "data"
+    parts = Path(text if is_url(text) else os.path.realpath(text)).parts
+    names = (_plain_name(part) for part in reversed(parts))  # of a pattern often the folder's
+    return next(filter(None, names), "data")
+
+
+def _plain_name(name: str) -> str:
+    """The name of a file without the extension of data, and without odd characters."""
+    ends = [end for end in table_extensions() if name.lower().endswith(end)]
+    stem = name[: len(name) - max(map(len, ends), default=0)]
+    return re.sub(r"[^\w .-]+", "-", stem).strip(". -")

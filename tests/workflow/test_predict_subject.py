@@ -43,8 +43,8 @@ def test_the_folder_of_a_run_is_a_run_even_if_it_is_damaged(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("sales.csv", "sales"), ("many", "many"), ("many/", "many"), ("many/*.csv", "data"),
-     ("-", "stdin"), ("https://example.org/a/day.csv?token=5", "day"),
+    [("sales.csv", "sales"), ("many", "many"), ("many/", "many"), ("many/*.csv", "many"), ("-", "stdin"), ("https://example.org/a/day.csv?token=5", "day"),
+     ("https://example.org/a/b.2024.CSV.gz", "b.2024"),
      ("postgresql://host/sales?table=x", "database")],
 )  # fmt: skip
 def test_data_have_a_name_for_their_forecast(place: Path, text: str, name: str) -> None:
@@ -52,6 +52,14 @@ def test_data_have_a_name_for_their_forecast(place: Path, text: str, name: str) 
     assert (found.name, found.spec_file, found.has_horizon) == (name, None, False)
     expected = text if text == "-" or "://" in text else str(place / text)
     assert found.source == (expected.rstrip("/"),)
+
+
+def test_files_of_other_names_have_forecasts_of_other_names() -> None:
+    names = ("sales.2023.csv", "sales.2024.csv", "sales (1).csv", "+.csv", "ü.csv")
+    for name in names:
+        Path(name).write_text("ds,y\n2024-01-01,1\n", encoding="utf-8")
+    found = [data_of(name).name for name in names]
+    assert found == ["sales.2023", "sales.2024", "sales -1", Path.cwd().name, "ü"]
 
 
 def test_a_horizon_may_be_given_in_two_ways() -> None:
