@@ -164,7 +164,8 @@ def _write_files(
                     run,
                     prediction,
                     requested_totals=forecast.totals,
-                    subject=(forecast.given or {}).get("subject", ""),
+                    given=forecast.given,
+                    origin=forecast.origin,
                 )
                 write_text(partial / REPORT_FILE, render_forecast_report(content))
             write_json(partial / SUMMARY_FILE, inputs | asdict(result))

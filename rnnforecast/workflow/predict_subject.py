@@ -54,6 +54,8 @@ class UntrainedSubject:
     """Whether `window.horizon` of the spec was given; else it is to be chosen."""
     spec_file: Path | None = None
     """None without a spec."""
+    arguments: tuple[str, ...] = ()
+    """Options of `predict` that were given: ``--data`` and ``--set``, without passwords."""
 
     def training_commands(self) -> str:
         """The commands that train a run on the data."""
@@ -69,6 +71,7 @@ class UntrainedSubject:
             "run": None,
             "name": self.name,
             "subject": self.given if self.given == "-" else mask_url(self.given),
+            "arguments": list(self.arguments),
             "spec": spec_text(self.spec, has_horizon=self.has_horizon),
         }
 
@@ -82,6 +85,9 @@ class UntrainedSubject:
         name, given, text = (each if isinstance(each, str) else "" for each in texts)
         if not (name and given and text):
             raise ValueError("name, subject or spec is missing")
+        arguments = stored.get("arguments", [])
+        if not isinstance(arguments, list) or not all(isinstance(x, str) for x in arguments):
+            raise ValueError(f"arguments are {arguments!r:.40}")
         overrides = _horizon_override(horizon)
         spec = parse_spec(
             text,
@@ -90,7 +96,7 @@ class UntrainedSubject:
             rules=RULES_WITHOUT_HORIZON,
             needs_path=False,
         )
-        return cls(name, given, tuple(source), spec)
+        return cls(name, given, tuple(source), spec, arguments=tuple(arguments))
 
     @property
     def path(self) -> Path:
@@ -180,7 +186,10 @@ def _of_spec(
     rules = RULES if horizon is None else RULES_WITHOUT_HORIZON  # longer totals are left out
     spec = read_spec(path, given, rules=rules, needs_path=data is None)
     source = spec.data.source_paths(path) if data is None else _absolute(data)
-    subject = UntrainedSubject(path.stem, str(path), source, spec, spec_file=path)
+    arguments = _arguments(data or (), overrides)
+    subject = UntrainedSubject(
+        path.stem, str(path), source, spec, spec_file=path, arguments=arguments
+    )
     _check_used(overrides, subject)
     return subject
 
@@ -194,7 +203,10 @@ def _of_data(
     given = [*overrides, *_horizon_override(horizon)]
     has_horizon = any(each.partition("=")[0].strip() == "window.horizon" for each in given)
     spec = spec_for_data(text, given)
-    subject = UntrainedSubject(_name_of(text), text, _absolute([text]), spec, has_horizon)
+    arguments = _arguments((), overrides)
+    subject = UntrainedSubject(
+        _name_of(text), text, _absolute([text]), spec, has_horizon, arguments=arguments
+    )
     _check_used(overrides, subject)
     return subject
 
@@ -221,6 +233,16 @@ def _why_unused(key: str) -> str:
     if section == "features":
         return "without a training covariates are not read"
     return f"without a training {section}.{name} is not used"
+
+
+def _arguments(data: Sequence[str], overrides: Sequence[str]) -> tuple[str, ...]:
+    """See `UntrainedSubject.arguments`; without a horizon, which the forecast has."""
+    pairs = [("--data", item if item == "-" else mask_url(item)) for item in data]
+    for each in overrides:
+        key, _, value = each.partition("=")
+        if key.strip() != "window.horizon":
+            pairs.append(("--set", f"{key}={mask_url(value)}" if "://" in value else each))
+    return tuple(word for pair in pairs for word in pair)
 
 
 def _horizon_override(horizon: int | None) -> list[str]:

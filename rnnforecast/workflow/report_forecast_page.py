@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,11 @@ def forecast_report(
     prediction: Prediction,
     *,
     requested_totals: Sequence[int] = (),
-    subject: str = "",
+    given: Mapping[str, Any] | None = None,
+    origin: str | None = None,
 ) -> ForecastReport:
-    """The page about a forecast of a run; `folder` has its `REPORT_SOURCES`. `subject` is what was
-    forecast without a run."""
+    """The page about a forecast of a run; `folder` has its `REPORT_SOURCES`. `given` is what was
+    forecast without a run, see `UntrainedSubject.to_json`; `origin` if one was given."""
     panel, forecasts = prediction.cleaned.panel, prediction.forecasts
     files = RunFiles.read(folder)
     tested = HoldoutEvaluation.read(folder, run, files.metrics)
@@ -79,10 +81,8 @@ def forecast_report(
         for target in range(len(panel.target_names))
     ]
     names = panel_item_names(panel)
-    steps = format_steps(forecasts.yhat.shape[1], panel.frequency)
-    command = f"rnnforecast predict {files.run_name}"
-    if subject:
-        command = f"rnnforecast predict {subject} --horizon {forecasts.yhat.shape[1]}"
+    horizon = forecasts.yhat.shape[1]
+    steps = format_steps(horizon, panel.frequency)
     return ForecastReport(
         title=f"Forecast of {files.run_name}",
         subtitle_lines=(_forecast_subtitle(panel, steps),),
@@ -91,7 +91,7 @@ def forecast_report(
         gallery=_forecast_gallery(run, prediction, totals, tested, names),
         sections=(
             *([] if tested is None else tested.sections()),
-            *run_sections(run, files, command),
+            *run_sections(run, files, _command(run, files.run_name, given, horizon, origin)),
         ),
     )
 
@@ -130,8 +130,21 @@ def forecast_report_again(
         run,
         prediction,
         requested_totals=requested,
-        subject=summary.get("subject") or "",
+        given=None if run.is_trained else summary,
+        origin=origin,
     )
+
+
+def _command(
+    run: Run, run_name: str, given: Mapping[str, Any] | None, horizon: int, origin: str | None
+) -> str:
+    """The command that makes the forecast again."""
+    words = ["rnnforecast", "predict", *([run_name] if given is None else [given["subject"]])]
+    if given is not None or horizon != run.horizon:
+        words += ["--horizon", str(horizon)]
+    words += [] if given is None else given.get("arguments", [])
+    words += [] if origin is None else ["--origin", origin]
+    return shlex.join(words)
 
 
 def _read_subject(

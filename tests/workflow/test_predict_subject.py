@@ -43,7 +43,8 @@ def test_the_folder_of_a_run_is_a_run_even_if_it_is_damaged(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("sales.csv", "sales"), ("many", "many"), ("many/", "many"), ("many/*.csv", "many"), ("-", "stdin"), ("https://example.org/a/day.csv?token=5", "day"),
+    [("sales.csv", "sales"), ("many", "many"), ("many/", "many"), ("many/*.csv", "many"),
+     ("-", "stdin"), ("https://example.org/a/day.csv?token=5", "day"),
      ("https://example.org/a/b.2024.CSV.gz", "b.2024"),
      ("postgresql://host/sales?table=x", "database")],
 )  # fmt: skip
@@ -133,6 +134,23 @@ def test_what_is_stored_has_no_password_and_gives_the_same_spec() -> None:
     assert again.spec.window.horizon == 4
     with pytest.raises(ValueError, match="missing"):
         UntrainedSubject.from_json({"run": None}, ["new.csv"], 4)
+
+
+def test_what_else_was_given_is_stored_as_arguments_without_passwords() -> None:
+    found = data_of(
+        "spec.yaml",
+        data=["many", "postgresql://me:secret@host/sales?table=x"],
+        overrides=["window.horizon=2", "forecast.quantiles=[0.1, 0.9]", "training.seed=3"],
+    )
+    stored = found.to_json()
+    assert "secret" not in str(stored)
+    assert stored["arguments"] == [
+        *("--data", "many", "--data", "postgresql://me:***@host/sales?table=x"),
+        *("--set", "forecast.quantiles=[0.1, 0.9]", "--set", "training.seed=3"),
+    ]
+    for damaged in ("x", [1]):
+        with pytest.raises(ValueError, match="arguments"):
+            UntrainedSubject.from_json({**stored, "arguments": damaged}, ["new.csv"], 4)
 
 
 def test_a_horizon_that_was_chosen_is_not_stored_among_the_keys_of_the_spec() -> None:
