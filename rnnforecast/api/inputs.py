@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rnnforecast.errors import Problem, UsageError
 from rnnforecast.spec.compatibility import RULES, Rule
 from rnnforecast.spec.load import read_spec as read_spec_file
-from rnnforecast.spec.load import spec_from_values
+from rnnforecast.spec.load import spec_from_values, with_keys
 from rnnforecast.spec.locations import absolute_location, is_url
 from rnnforecast.spec.spec import Spec
 
@@ -71,16 +71,14 @@ def _read_spec(
     needs_path: bool,
 ) -> Spec:
     sections = {name: keys for name, keys in sections.items() if keys}
-    if sections and not isinstance(spec, Mapping):
-        spec = _read_spec(spec, {}, needs_path=needs_path)
     if isinstance(spec, Spec):
         spec = spec.model_dump(exclude_unset=True)  # that of `model_copy` is not validated yet
     if isinstance(spec, Mapping):
-        merged = {name: {**(spec.get(name) or {}), **keys} for name, keys in sections.items()}
-        spec = {**spec, **merged}
+        spec = with_keys(spec, sections)
         return spec_from_values(spec, rules=rules, needs_path=needs_path)
     if isinstance(spec, str | os.PathLike):
-        return read_spec_file(Path(spec), needs_path=needs_path)
+        path = Path(spec)
+        return read_spec_file(path, sections=sections, rules=rules, needs_path=needs_path)
     found = f"expected a path, a dict or a Spec, found {type(spec).__name__}"
     raise UsageError(Problem("spec", found, "give the path of a YAML file, or a dict of sections"))
 

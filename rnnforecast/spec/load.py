@@ -36,17 +36,25 @@ def read_spec(
     path: Path,
     overrides: Sequence[str] = (),
     *,
+    sections: Mapping[str, Mapping[str, Any]] | None = None,
     rules: Sequence[Rule] = RULES,
     needs_path: bool = True,
 ) -> Spec:
     """Reads the spec at `path`, with `overrides` such as ``model.layers=2`` applied.
 
+    The keys of `sections` replace those of the file, as plain values, or of NumPy.
     Without `needs_path`, `data.path` may be missing: the data are in memory. Raises `SpecError`
     with all problems, those of `rules` included.
     """
     text = read_yaml_text(path, "spec")
-    name = str(path)
-    return parse_spec(text, name=name, overrides=overrides, rules=rules, needs_path=needs_path)
+    return parse_spec(
+        text,
+        name=str(path),
+        overrides=overrides,
+        sections=sections,
+        rules=rules,
+        needs_path=needs_path,
+    )
 
 
 def read_yaml_text(path: Path, what: str) -> str:
@@ -81,6 +89,7 @@ def parse_spec(
     *,
     name: str,
     overrides: Sequence[str] = (),
+    sections: Mapping[str, Mapping[str, Any]] | None = None,
     rules: Sequence[Rule] = RULES,
     needs_path: bool = True,
 ) -> Spec:
@@ -93,11 +102,13 @@ def parse_spec(
         found = f"expected sections such as data and window, found {format_value(read.values)}"
         cure = "if these are the data, write a spec for them with rnnforecast init"
         raise SpecError(Problem(f"{name}, line {read.lines.get((), 1)}", found, cure))
-    report = ProblemCollector(name, read.lines)
+    given = with_keys(read.values, sections or {})
+    replaced = {(name, key) for name, keys in (sections or {}).items() for key in keys}
+    lines = {keys: line for keys, line in read.lines.items() if keys[:2] not in replaced}
+    report = ProblemCollector(name, lines)
     for keys, line, found, cure in read.problems:
         report.add(keys, found, cure, line=line)
         report.unreadable_keys.add(keys[:2])
-    given: dict[str, Any] = read.values
     for override in overrides:
         _apply_override(given, override, report)
     return _build_spec(given, report, rules, needs_path=needs_path)
@@ -111,6 +122,19 @@ def spec_from_values(
     Messages name the keys: ``window.horizon``. Raises `SpecError`, as `read_spec` does.
     """
     return _build_spec(_to_plain(values), ProblemCollector("", {}), rules, needs_path=needs_path)
+
+
+def with_keys(
+    values: Mapping[str, Any], sections: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The `values` of a spec, with keys of `sections` in place of its own; what is no section
+    stays, and is refused later."""
+    merged = dict(values)
+    for name, keys in sections.items():
+        section = merged.get(name) or {}
+        if isinstance(section, Mapping):
+            merged[name] = {**section, **_to_plain(keys)}
+    return merged
 
 
 def _to_plain(value: Any) -> Any:

@@ -31,7 +31,7 @@ from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.series_errors import SeriesErrors, count_by_status, describe_errors
 from rnnforecast.training import device
 from rnnforecast.types import Ints
-from rnnforecast.wording import join_names
+from rnnforecast.wording import join_names, join_words
 from rnnforecast.workflow.backtest_data import BacktestData
 from rnnforecast.workflow.predict_series import forecast_series
 from rnnforecast.workflow.predict_size import check_last_timestamp, check_size
@@ -165,6 +165,9 @@ def forecast_cleaned(
     totals, n_paths = extra_tables.resolve(run, steps)
     check_size(run, steps, n_paths, cleaned.panel.n_series * len(cleaned.panel.target_names))
     check_last_timestamp(cleaned.panel, steps)
+    if left_out := extra_tables.left_out(run, steps):
+        totals_of = join_words([f"{each:,}" for each in left_out])
+        listener.info(f"totals of {totals_of} steps are left out: {steps:,} steps are forecast")
     for line in describe_changes(cleaned.changes.counts, requested=True):
         listener.info(line)
     data_sha256 = hash_data(cleaned)

@@ -70,6 +70,10 @@ class ExtraTablesRequest:
             run.n_paths if self.n_paths is None else self.n_paths,
         )
 
+    def left_out(self, run: Run, steps: int) -> tuple[int, ...]:
+        """Totals of the spec with more than `steps`, where those of the spec are written."""
+        return tuple(each for each in run.totals if each > steps and self.totals is None)
+
 
 NO_EXTRA_TABLES = ExtraTablesRequest((), 0)
 

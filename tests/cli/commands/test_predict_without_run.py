@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,17 @@ def test_data_in_any_place_give_the_same_table(given: Run, rnnforecast: Run) -> 
     assert chosen["ds"].min() == pd.Timestamp("2024-02-20")
     usual = rf.predict(frame, spec={"window": None, "forecast": {"totals": [40]}})
     assert len(usual) == 2 * 15, "a quarter of each series"
+    keys = "forecast: {totals: [2, 9]}\n"
+    for text in (keys, f"{keys}window: {{horizon: 20}}\n"):
+        Path("other.yaml").write_text(text, encoding="utf-8")
+        again = rf.predict(frame, spec="other.yaml", horizon=4)
+        pd.testing.assert_frame_equal(again, python)
+    options = ("--horizon", "4", "--data", "data.csv", "--origin", "2024-02-20")
+    done = rnnforecast("predict", "other.yaml", *options, "-o", "few/", "--no-plots")
+    assert "totals of 9 steps are left out: 4 steps are forecast" in done.stderr
+    assert set(pd.read_csv("few/totals.csv")["steps"]) == {2}
+    page = Path("few/report.html").read_text(encoding="utf-8")
+    assert f"rnnforecast predict other.yaml {shlex.join(options)}\n" in html.unescape(page)
     for window in ([1], {"horizon": 0}):
         with pytest.raises(rf.SpecError, match="window"):
             rf.predict(frame, spec={"window": window})
@@ -44,7 +57,8 @@ def test_data_in_any_place_give_the_same_table(given: Run, rnnforecast: Run) -> 
 
 def test_a_folder_is_that_of_a_run_and_can_be_reported_again(given: Run, rnnforecast: Run) -> None:
     given()
-    done = rnnforecast("predict", "data.csv", "--total", "7", "--json", "--ledger", "ledger")
+    options = ("--set", "forecast.quantiles=[0.2, 0.8]")
+    done = rnnforecast("predict", "data.csv", "--total=7", "--json", "--ledger", "ledger", *options)
     assert done.exit_code == 0, done.stderr
     assert "rnnforecast init data.csv" in done.stderr
     assert json.loads(done.stdout)["trained_at"] == ""
@@ -55,7 +69,8 @@ def test_a_folder_is_that_of_a_run_and_can_be_reported_again(given: Run, rnnfore
     assert (stored["run"], stored["subject"], stored["horizon"]) == (None, "data.csv", 15)
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "No network was trained on these data" in page
-    assert "rnnforecast predict data.csv --horizon 15" in page
+    command = html.unescape(page)
+    assert f"rnnforecast predict data.csv --horizon 15 {shlex.join(options)}" in command
     (folder / "report.html").unlink()
     assert rnnforecast("report", folder).exit_code == 0
     assert (folder / "report.html").read_text(encoding="utf-8") == page
