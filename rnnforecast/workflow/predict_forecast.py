@@ -75,7 +75,8 @@ class Prediction:
     def part_failed_error(self, written_to: str = "") -> PartFailed:
         """The error of series without a forecast; `written_to` is the place of the others."""
         failed = [f"{label} ({reason})" for label, reason in self.failed.items()]
-        n_series = sum(self.series_status().values()) - len(failed)
+        counts = self.series_status()
+        n_series = sum(counts.values()) - counts.get("skipped", 0)
         written = f"the forecasts of {n_series:,} series were written to {written_to}; "
         lack = "lack a forecast" if self.exit_on_failed == "skipped" else "lack one by the model"
         return PartFailed(
@@ -84,7 +85,7 @@ class Prediction:
                 f"{len(failed):,} series {lack}: {join_names(failed)}",
                 (written if written_to else "")
                 + "see 'rnnforecast check' for what is wrong with "
-                + ("the others" if written_to else "them"),
+                + ("them" if not written_to or self.exit_on_failed == "fallback" else "the others"),
             )
         )
 

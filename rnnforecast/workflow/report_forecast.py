@@ -148,7 +148,10 @@ class ForecastTotals:
         if self.run.plan.bounds.non_negative[self.target]:
             ends = np.maximum(ends, 0.0)
         center = self.yhat[chosen].sum(1) if self.point_is_mean else ends[1]
-        change, change_to = self._change(self.yhat, chosen)
+        yhat = self.yhat[chosen]
+        # medians do not add up: spread evenly, so that the steps add up to the total that is said
+        yhat = yhat + ((center - yhat.sum(1)) / self.steps)[:, None]
+        change, change_to = self._change(yhat, chosen)
         divisor = 1 if self.kind.is_total else self.steps
         return [
             ForecastSummary(middle, lower, upper, coverage, float(more), change_to)
@@ -177,10 +180,8 @@ class ForecastTotals:
         low = center - half
         if self.run.plan.bounds.non_negative[self.target]:
             low = max(low, 0.0)
-        every = np.full((len(self.known), self.steps), np.nan)
-        every[series] = mean
         divisor = 1 if self.kind.is_total else self.steps * len(series)
-        change, change_to = self._change(every, series, together=True)
+        change, change_to = self._change(mean, series, together=True)
         return ForecastSummary(
             center / divisor,
             low / divisor,
@@ -190,11 +191,10 @@ class ForecastTotals:
             change_to,
         )
 
-    def _change(
-        self, forecast: Floats, chosen: Ints, *, together: bool = False
-    ) -> tuple[Floats, str]:
-        """Relative changes to the same steps a year before, or else to the period before, of each
-        of the chosen series or of all together; and the words for that period.
+    def _change(self, now: Floats, chosen: Ints, *, together: bool = False) -> tuple[Floats, str]:
+        """Relative changes of forecasts `[s, H]` of the chosen series to the same steps a year
+        before, or else to the period before, of each or of all together; and the words for that
+        period.
 
         Only of targets that are never negative.
         """
@@ -206,7 +206,6 @@ class ForecastTotals:
         inside = (rows >= 0) & (rows < self.panel.lengths[chosen, None])
         flat = self.panel.offsets[:-1][chosen, None] + np.where(inside, rows, 0)
         before = np.where(inside, self.panel.targets[flat, self.target], np.nan)
-        now = forecast[chosen]
         compared = ~np.isnan(before) & ~np.isnan(now)
         axis = None if together else 1
         all_now = np.nansum(now, axis=axis)

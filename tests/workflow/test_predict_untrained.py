@@ -10,11 +10,13 @@ import pytest
 
 from rnnforecast.data.io.frame_source import from_frame
 from rnnforecast.errors import DataError
+from rnnforecast.pipeline.run import Run
 from rnnforecast.spec.load import spec_from_values
 from rnnforecast.workflow.predict_forecast import Prediction
 from rnnforecast.workflow.predict_subject import UntrainedSubject
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 from rnnforecast.workflow.predict_untrained import forecast_untrained
+from rnnforecast.workflow.report_forecast import ForecastTotals, TotalKind
 from tests.workflow.runs import StopAt
 
 ORIGIN = "2024-02-10"
@@ -37,6 +39,16 @@ def predict(
     listener: StopAt | None = None,
     **options: Any,
 ) -> Prediction:
+    return run_and_prediction(frame, spec, horizon=horizon, listener=listener, **options)[1]
+
+
+def run_and_prediction(
+    frame: pd.DataFrame,
+    spec: dict[str, Any] | None = None,
+    *,
+    horizon: int | None = 5,
+    **options: Any,
+) -> tuple[Run, Prediction]:
     values = {**(spec or {}), "window": {"horizon": horizon or 1}}
     subject = UntrainedSubject(
         "data",
@@ -45,7 +57,7 @@ def predict(
         spec_from_values(values, needs_path=False),
         has_horizon=horizon is not None,
     )
-    return forecast_untrained(subject, listener=listener, **options)[1]
+    return forecast_untrained(subject, **options)
 
 
 def table(*given: Any, **options: Any) -> pd.DataFrame:
@@ -215,3 +227,25 @@ def test_one_series_that_cannot_be_read_costs_the_others_nothing(
     expected = usual[usual["shop"] != "a"].reset_index(drop=True)
     found = found[found["shop"] != "a"].reset_index(drop=True)
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+def test_series_with_a_simple_forecast_count_as_written(frame: pd.DataFrame) -> None:
+    constant = frame.assign(y=frame["y"].where(frame["shop"] != "a", 5.0))
+    prediction = predict(constant, {"forecast": {"exit_on_failed": "fallback"}})
+    (problem,) = prediction.part_failed_error("out").problems
+    assert problem.found == "1 series lack one by the model: a (all observed values are equal)"
+    assert problem.cure.startswith("the forecasts of 3 series were written to out; ")
+
+
+def test_the_change_to_a_year_before_is_of_the_total_that_is_said() -> None:
+    days = pd.date_range("2021-01-01", periods=500)
+    values = np.random.default_rng(0).poisson(0.3, 500).astype(float)
+    run, prediction = run_and_prediction(pd.DataFrame({"ds": days, "y": values}), horizon=14)
+    assert (prediction.forecasts.yhat == 0).all(), "the medians"
+    panel = prediction.cleaned.panel
+    kind = TotalKind(True, "")
+    totals = ForecastTotals(run, panel, prediction.forecasts, 0, kind, correlation=np.nan)
+    summary = totals.of_all()
+    before = values[500 - 364 :][:14].sum()
+    assert summary.center > 0
+    assert summary.change == pytest.approx(summary.center / before - 1)
