@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def predict(
     data: DataLike | None = None,
-    *,
     horizon: int | None = None,
+    *,
     spec: SpecLike | None = None,
     origin: TimeLike | None = None,
     progress: Progress = "auto",

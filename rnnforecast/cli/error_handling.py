@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -35,16 +36,25 @@ DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of a disk that is full or broken."""
 
 
+@dataclass
+class ErrorHandling:
+    """How the errors of a block are printed; the block may change it."""
+
+    has_spec: bool = True
+    """Whether the user has a spec; else cures that name its keys get the options that set them."""
+
+
 @contextmanager
 def handle_errors(
     console: ConsoleListener, spec: Path | None = None, overrides: Sequence[str] | None = None
-) -> Iterator[None]:
+) -> Iterator[ErrorHandling]:
     """Prints any exception of the block on `console` and exits with its code.
 
     Problems with a key get its line in the file `spec`, or the override, if they are given.
     """
+    handling = ErrorHandling()
     try:
-        yield
+        yield handling
     except RnnForecastError as error:
         console.close()
         problems = error.problems
@@ -52,6 +62,10 @@ def handle_errors(
             from rnnforecast.spec.load import locate_problems
 
             problems = locate_problems(problems, spec, overrides or ())
+        if not handling.has_spec:
+            from rnnforecast.spec.option_cures import add_options
+
+            problems = add_options(problems)
         _print_problems(console, problems)
         sys.exit(error.exit_code)
     except KeyboardInterrupt as error:

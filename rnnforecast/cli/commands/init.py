@@ -24,7 +24,8 @@ def init(
 ) -> None:
     """Write a commented spec for a data file."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console):
+    with handle_errors(console) as errors:
+        errors.has_spec = False
         from rnnforecast.spec.load import spec_for_data
 
         spec_for_data(data, set_ or [])  # a wrong key is reported before anything heavy is imported

@@ -121,7 +121,7 @@ def predict(
 ) -> None:
     """Forecast every series from its end, or from an earlier time; with a run or without."""
     console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console):
+    with handle_errors(console) as errors:
         from rnnforecast.workflow.predict_subject import find_subject
 
         found = find_subject(subject, data=data, horizon=horizon, overrides=set_ or ())
@@ -138,6 +138,7 @@ def predict(
         if out == "":
             raise UsageError(Problem("-o", "the name is empty", "give a file, a folder or -"))
         run = found if isinstance(found, Path) else None
+        errors.has_spec = isinstance(found, Path) or found.spec_file is not None
         target = out or f"forecasts/{found.name if run is None else run_name(run)}/"
         if json and target == "-":
             raise UsageError(

@@ -123,3 +123,24 @@ def test_the_number_of_workers_does_not_matter(
     monkeypatch.setattr(statistical, "MAX_VALUES_AT_ONCE", 1)
     assert rnnforecast("predict", "data.csv", "-o", "two.csv", "--workers=2").exit_code == 0
     assert Path("one.csv").read_bytes() == Path("two.csv").read_bytes()
+
+
+@pytest.mark.parametrize("command", ["predict", "init"])
+def test_a_cure_without_a_spec_is_an_option_that_works(
+    given: Run, rnnforecast: Run, command: str
+) -> None:
+    times = [f"2024-03-{30 + hour // 24}T{hour % 24:02}:00:00" for hour in range(48)]
+    rows = [f"{time}+0{1 + (hour > 25)}:00,{hour % 24}" for hour, time in enumerate(times)]
+    given("\n".join(["ds,y", *(row for hour, row in enumerate(rows) if hour != 26)]))
+    arguments = ["-o", "-"] if command == "predict" else ["-o", "new.yaml"]
+    done = rnnforecast(command, "data.csv", *arguments)
+    assert done.exit_code == 4
+    option = "--set data.timezone=Europe/Berlin"
+    assert option in " ".join(done.stderr.split())
+    done = rnnforecast(command, "data.csv", *arguments, *option.split())
+    assert done.exit_code == 0, done.stderr
+
+
+def test_the_horizon_is_the_second_argument_in_python(given: Run) -> None:
+    given()
+    assert len(rf.predict("data.csv", 3)) == 2 * 3

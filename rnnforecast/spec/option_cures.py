@@ -1,0 +1,37 @@
+"""Cures that name keys of the spec, for a command without one: the options that set them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rnnforecast.errors import Problem
+from rnnforecast.spec.spec import SECTIONS
+
+_KEY = re.compile(
+    rf"\b(?P<section>{'|'.join(SECTIONS)})\.(?P<name>[a-z_]+)"
+    r"(?:(?: to|, such as) (?P<value>'[^']*'|[^\s,;:]+))?"
+)
+_NO_VALUES = {"a", "an", "the", "one", "what", "these", "those", "some"}
+"""Words after "to" that begin a description of the value."""
+
+
+def add_options(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems, with the options ``--set section.key=value`` after cures that name keys."""
+    return tuple(replace(problem, cure=_add_options(problem.cure)) for problem in problems)
+
+
+def _add_options(cure: str) -> str:
+    """``set clean.duplicates to first; without a spec: --set clean.duplicates=first``"""
+    options = {}
+    for match in _KEY.finditer(cure):
+        section, name, value = match.group("section", "name", "value")
+        if name in SECTIONS[section].model_fields:
+            is_known = value is not None and value not in _NO_VALUES
+            shown = shlex.quote(value.strip("'")) if is_known else "…"
+            options.setdefault(f"{section}.{name}", f"--set {section}.{name}={shown}")
+    if not options or "--set" in cure:
+        return cure
+    return f"{cure}; without a spec: {', '.join(options.values())}"
