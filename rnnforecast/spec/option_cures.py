@@ -25,7 +25,7 @@ def add_options(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 def _add_options(cure: str) -> str:
     """``set clean.duplicates to first; without a spec: --set clean.duplicates=first``"""
-    options = {}
+    options: dict[str, str] = {}
     for match in _KEY.finditer(cure):
         section, name, value = match.group("section", "name", "value")
         if name in SECTIONS[section].model_fields:
