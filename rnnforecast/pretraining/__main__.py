@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from rnnforecast.errors import RnnForecastError
+from rnnforecast.errors import Problem, RnnForecastError, UsageError
 from rnnforecast.models.pretrained.network import NetworkConfig
 from rnnforecast.models.pretrained.weights import save_weights
 from rnnforecast.pretraining.pretrainer import Pretrainer, PretrainingConfig, Progress
@@ -54,6 +54,7 @@ def main() -> int:
     )
     try:
         pretrainer = Pretrainer(config, arguments.folder, arguments.device)
+        _check_decay(pretrainer, arguments)
     except RnnForecastError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
@@ -65,10 +66,21 @@ def main() -> int:
     return 0
 
 
+def _check_decay(pretrainer: Pretrainer, arguments: argparse.Namespace) -> None:
+    """UsageError for steps at the full learning rate after those at which it fell."""
+    first = pretrainer.progress.decay_from
+    if first < 0 or arguments.decay or arguments.steps == 0:
+        return
+    found = f"the learning rate falls from step {first:,} on, and would jump back without --decay"
+    cure = "give --decay as before, or take a copy of the folder from before"
+    raise UsageError(Problem(str(pretrainer.folder), found, cure))
+
+
 def run(pretrainer: Pretrainer, arguments: argparse.Namespace) -> None:
     """Steps until the minutes, the steps or the decay are over."""
     progress = pretrainer.progress
     last_step = _last_step(progress, arguments)
+    before = _seconds_before(pretrainer.folder / HISTORY_FILE)
     started = saved = time.monotonic()
     losses: list[float] = []
     for batch in _batches(pretrainer, arguments, last_step):
@@ -77,7 +89,7 @@ def run(pretrainer: Pretrainer, arguments: argparse.Namespace) -> None:
         is_over = now - started > 60 * arguments.minutes or progress.step >= last_step
         if is_over or now - saved > SECONDS_BETWEEN_SAVES:
             pretrainer.save()
-            _write_history(pretrainer, sum(losses) / len(losses), now - started)
+            _write_history(pretrainer, sum(losses) / len(losses), before + now - started)
             losses, saved = [], time.monotonic()
         if is_over:
             break
@@ -113,8 +125,17 @@ def _use_one_thread(worker: int) -> None:
     torch.set_num_threads(1)
 
 
+def _seconds_before(file: Path) -> float:
+    """Seconds of earlier calls, from the last row of the history; 0 without one."""
+    if not file.exists():
+        return 0.0
+    with file.open(newline="", encoding="utf-8") as rows:
+        return max((float(row["seconds"]) for row in csv.DictReader(rows)), default=0.0)
+
+
 def _write_history(pretrainer: Pretrainer, loss: float, seconds: float) -> None:
-    """Adds a row to the history: losses are means since the last row, and of the validation."""
+    """Adds a row to the history: losses are means since the last row, and of the validation;
+    `seconds` are those of all calls."""
     progress, file = pretrainer.progress, pretrainer.folder / HISTORY_FILE
     is_new = not file.exists()
     validation = pretrainer.validation_loss()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors import safe_open
 
 from rnnforecast.models.pretrained.weights import load_network
+from rnnforecast.pretraining import __main__ as command
 from rnnforecast.pretraining import pretrainer as module
 from rnnforecast.pretraining.__main__ import HISTORY_FILE, main
 from rnnforecast.pretraining.pretrainer import STATE_FILE
@@ -28,8 +31,7 @@ def pretrain(monkeypatch: pytest.MonkeyPatch) -> Command:
     sizes = ("--patches", "64", "--hidden-size", "8", "--layers", "1")
 
     def run(*arguments: str | Path) -> int:
-        command = ["pretraining", *map(str, arguments), *sizes]
-        monkeypatch.setattr("sys.argv", command)
+        monkeypatch.setattr("sys.argv", ["pretraining", *map(str, arguments), *sizes])
         return main()
 
     return run
@@ -70,7 +72,7 @@ def test_two_calls_are_as_good_as_one_whatever_makes_the_series(
 
 
 def test_the_pretraining_ends_with_the_decay_and_weights_can_be_written_later(
-    tmp_path: Path, pretrain: Command
+    tmp_path: Path, pretrain: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, file = tmp_path / "folder", tmp_path / "weights.safetensors"
     assert pretrain(folder, "--decay", "2") == 0
@@ -80,6 +82,11 @@ def test_the_pretraining_ends_with_the_decay_and_weights_can_be_written_later(
         assert pretrain(folder, *ended, "--weights", file) == 0
         assert load_network(file).config.n_layers == 1
         file.unlink()
+    capsys.readouterr()
+    assert pretrain(folder, "--steps", "1") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    for words in ("from step 0 on", "--decay", "copy of the folder"):
+        assert words in line
     assert (folder / STATE_FILE).read_bytes() == state
 
 
@@ -90,3 +97,14 @@ def test_a_folder_of_other_options_is_refused_in_words(
     assert pretrain(tmp_path, "--steps", "1", "--seed", "2") == 2
     assert "another config" in capsys.readouterr().err.splitlines()[-1]
     assert len(history(tmp_path)) == 1
+
+
+def test_seconds_are_those_of_all_calls(
+    tmp_path: Path, pretrain: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(step=100)
+    monkeypatch.setattr(command, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    for _ in range(2):
+        assert pretrain(tmp_path, "--steps", "1") == 0
+    first, second = (int(row["seconds"]) for row in history(tmp_path))
+    assert second == 2 * first > 0
