@@ -23,7 +23,7 @@ from rnnforecast.types import Floats, Ints
 MAX_CONTEXT = 1536
 """Steps before the origin that are read at most."""
 CONTEXT_PATCHES = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, MAX_CONTEXT // PATCH_LENGTH)
-"""Patches of a context: as few of these as hold the history, whatever the others are."""
+"""Patches of a context: as few of these as hold the history, alone or among others."""
 BATCH_SIZE = 64
 """Histories that are forecast at once, always as many: matrix products of other sizes round
 differently, and more are no faster."""
@@ -46,7 +46,7 @@ def pretrained_quantiles(
 ) -> Floats:
     """Quantiles `[M, H, Q]` of M histories; NaN only for a history without a value.
 
-    The forecast of a history is the same to the last bit whatever the others are.
+    The forecast of a history does not depend on the others, not even in its last bit.
 
     Args:
         histories: in the units of the forecast; bounds of the values are left to the caller.

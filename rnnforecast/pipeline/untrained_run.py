@@ -40,6 +40,7 @@ from rnnforecast.pipeline.prepare import (
     hash_data,
     with_inferred_columns,
 )
+from rnnforecast.pipeline.presets import Preset
 from rnnforecast.pipeline.rnn_imputation import NETWORK_IMPUTERS
 from rnnforecast.pipeline.run import Run
 from rnnforecast.spec.features import FeaturesSpec
@@ -48,8 +49,6 @@ from rnnforecast.spec.spec import Spec
 from rnnforecast.training import device
 from rnnforecast.types import Floats
 
-AUTO_PLOTS = 12
-"""Plots where `forecast.plots` is automatic, as in a run with the usual preset."""
 ERROR_CORRELATION, CORRELATION_DECAY = 0.6, 0.95
 """Of the errors of neighboring steps, and how much is left of it with each further step: about that
 of M1, M3 and M4 series."""
@@ -61,10 +60,8 @@ def build_untrained_plan(spec: Spec) -> CleaningPlan:
     """The cleaning plan of a spec for its targets alone, not yet fitted."""
     plan, data = build_cleaning_plan(spec), spec.data
     options = plan.read_options
-    if "auto" not in (
-        data.targets,
-        data.series,
-    ):  # else a covariate could be taken for one of these
+    # with an automatic role, a column that is not known as a covariate could be taken for a target
+    if "auto" not in (data.targets, data.series):
         options = ReadOptions(data)
     features = FeaturePlan(FeaturesSpec(calendar="none"))
     return replace(plan, read_options=options, features=features)
@@ -115,7 +112,7 @@ def fit_untrained_run(
         source=file_paths(source),
         totals=forecast.totals,
         n_paths=forecast.sample_paths,
-        n_plots=AUTO_PLOTS if forecast.plots == "auto" else forecast.plots,
+        n_plots=Preset.plots if forecast.plots == "auto" else forecast.plots,
         plotted_series=(),
         calibration=NO_CALIBRATION,
         trained_until=panel.window_timestamps(panel.lengths - 1, 1).max(),

@@ -28,19 +28,19 @@ from rnnforecast.spec.locations import absolute_location, is_url
 from rnnforecast.spec.reference import commented_yaml
 from rnnforecast.spec.spec import Spec
 from rnnforecast.wording import join_names
-from rnnforecast.workflow.init_covariates import (
-    ROLE_REASONS,
-    CovariateCandidates,
-    find_covariate_candidates,
-)
-from rnnforecast.workflow.init_horizon import DetectedValue, describe_open_span, suggest_horizon
-from rnnforecast.workflow.init_words import (
+from rnnforecast.workflow.detection_words import (
     agreement_words,
     finding_line,
     layout_words,
     role_words,
     without_period,
 )
+from rnnforecast.workflow.init_covariates import (
+    ROLE_REASONS,
+    CovariateCandidates,
+    find_covariate_candidates,
+)
+from rnnforecast.workflow.init_horizon import DetectedValue, describe_open_span, suggest_horizon
 
 COMMON_KEYS = (
     "clean.duplicates",

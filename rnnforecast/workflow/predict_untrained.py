@@ -20,8 +20,8 @@ from rnnforecast.spec.load import locate_problems
 from rnnforecast.spec.spec import Spec
 from rnnforecast.wording import join_names
 from rnnforecast.workflow.backtest_data import BacktestData
+from rnnforecast.workflow.detection_words import agreement_words, finding_line, role_words
 from rnnforecast.workflow.init_horizon import DetectedValue, suggest_horizon
-from rnnforecast.workflow.init_words import agreement_words, finding_line, role_words
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_cleaned, steps_before_origin
 from rnnforecast.workflow.predict_subject import UntrainedSubject, spec_text
 from rnnforecast.workflow.predict_totals import NO_EXTRA_TABLES, ExtraTablesRequest

@@ -1,4 +1,4 @@
-"""Forecasts of the pretrained network: of each history alone, whatever the others are."""
+"""Forecasts of the pretrained network: of each history alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def values() -> Floats:
 
 @settings(max_examples=5)
 @given(seed=st.integers(0, 1000), count=st.integers(1, 20))
-def test_a_forecast_is_the_same_to_the_last_bit_whatever_the_others_are(
+def test_a_forecast_does_not_depend_on_the_other_histories_in_its_last_bit(
     values: Floats, seed: int, count: int
 ) -> None:
     chosen = np.random.default_rng(seed).permutation(values.shape[1])[:count]
