@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -178,12 +179,14 @@ def forecast(
     """
     panel, targets = cleaned.panel, cleaned.target_mask.shape[1]
     series = np.arange(panel.n_series) if series is None else series
-    nets = [member.net for member in members]
-    configs = [net.config for net in nets]
-    steps = horizon or configs[0].horizon
-    if nets and windows is None:
+    steps = horizon or members[0].net.config.horizon
+    if members and windows is None:
+        nets = [member.net for member in members]
         windows = build_window_dataset(
-            cleaned, configs, device.device_of(nets[0]), postprocessing.smoothed_items
+            cleaned,
+            [net.config for net in nets],
+            device.device_of(nets[0]),
+            postprocessing.smoothed_items,
         )
     joint = windows is not None and windows.joint
     chosen = _ForecastWindows.with_history(cleaned, series, origins, steps, joint=joint)
@@ -192,39 +195,45 @@ def forecast(
         nothing = np.full((len(series), steps, targets, len(postprocessing.quantiles)), np.nan)
         return WindowForecast(np.full(nothing.shape[:3], np.nan), nothing)
     to_original = _BackTransform(chosen, panel, postprocessing)
-    member_forecasts = []
-    for member, config in zip(members, configs, strict=True):
-        assert windows is not None
-        levels = QuantileLevels.for_loss(requested.computed, config.loss, config.levels)
-        found = member_quantiles(member, windows, chosen.index, levels.computed, steps=steps)
-        member_forecasts.append(to_original(found, levels))
-    networks, weight = None, postprocessing.network_weight
-    if member_forecasts:
-        networks = postprocessing.combiner.combine(np.stack(member_forecasts))
-    if networks is not None and weight.is_networks_only:
-        values = networks
-    else:
-        levels = QuantileLevels.for_loss(
-            requested.computed, configs[0].loss if configs else postprocessing.loss
-        )
-        quantiles_of = untrained_quantiles if networks is None else statistical_quantiles
-        found = quantiles_of(
-            cleaned,
-            chosen.index,
-            levels.computed,
-            steps=steps,
-            horizon=configs[0].horizon if configs else steps,
-            seasons=postprocessing.statistical_seasons,
-            joint=joint,
-            engine=engine,
+    seasons, weight = postprocessing.statistical_seasons, postprocessing.network_weight
+    options: dict[str, Any] = {"steps": steps, "seasons": seasons, "joint": joint, "engine": engine}
+    if windows is None:
+        levels = QuantileLevels.for_loss(requested.computed, postprocessing.loss)
+        found = untrained_quantiles(
+            cleaned, chosen.index, levels.computed, horizon=steps, **options
         )
         values = to_original(found, levels)
-        if networks is not None:
-            values = weight.combine_forecasts(networks, values, requested.computed)
+    else:
+        values = _network_forecast(members, windows, requested, steps, to_original)
+        if not weight.is_networks_only:
+            config = members[0].net.config
+            levels = QuantileLevels.for_loss(requested.computed, config.loss)
+            found = statistical_quantiles(
+                cleaned, chosen.index, levels.computed, horizon=config.horizon, **options
+            )
+            statistical = to_original(found, levels)
+            values = weight.combine_forecasts(values, statistical, requested.computed)
     values = np.where(np.isfinite(values), values, np.nan)  # an overflow is no forecast
     return finish_forecast(
         WindowForecast(values[..., 0], values[..., 1:]), requested, postprocessing
     )
+
+
+def _network_forecast(
+    members: Sequence[Member],
+    windows: WindowDataset,
+    requested: QuantileLevels,
+    steps: int,
+    to_original: _BackTransform,
+) -> Floats:
+    """The combined networks in original units, `[M, H, C, 1 + Q]`: the point, then quantiles."""
+    forecasts = []
+    for member in members:
+        config, index = member.net.config, to_original.chosen.index
+        levels = QuantileLevels.for_loss(requested.computed, config.loss, config.levels)
+        found = member_quantiles(member, windows, index, levels.computed, steps=steps)
+        forecasts.append(to_original(found, levels))
+    return to_original.postprocessing.combiner.combine(np.stack(forecasts))
 
 
 def without_finish(postprocessing: Postprocessing, levels: QuantileLevels) -> Postprocessing:
