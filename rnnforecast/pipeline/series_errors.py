@@ -220,9 +220,14 @@ def merge_series_errors(parts: Iterable[Sequence[SeriesError]]) -> tuple[SeriesE
     return tuple(sorted(found.values(), key=lambda each: -each.count))
 
 
+def fallback_name(spec: ForecastSpec) -> str:
+    """The simple forecast in words: the ``seasonal naive`` method."""
+    return "DOT" if spec.fallback == "dot" else "seasonal naive"
+
+
 def describe_errors(errors: Iterable[SeriesError], spec: ForecastSpec) -> Iterator[str]:
     """A line for each code: how many series have it, and what is done about them."""
-    name = "DOT" if spec.fallback == "dot" else "seasonal naive"
+    name = fallback_name(spec)
     for error in errors:
         has_none = error.code == "no_values" or spec.on_series_error == "skip"
         method = "skipped" if has_none else f"forecast by the {name} method"

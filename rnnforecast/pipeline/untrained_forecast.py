@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnnforecast.data.windows.origins import WindowIndex
 from rnnforecast.inference.pretrained import MAX_CONTEXT, pretrained_quantiles
 from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.forecaster_config import MIN_ZERO_SHARE
@@ -22,7 +23,6 @@ from rnnforecast.types import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     from rnnforecast.data.cleaning_plan import CleanedData
-    from rnnforecast.data.windows.origins import WindowIndex
 
 PRETRAINED_WEIGHT = 0.3
 """Of the pretrained network where both err alike; the statistical methods have the rest."""
@@ -175,6 +175,16 @@ def _with_many_zeros(cleaned: CleanedData, index: WindowIndex, *, joint: bool) -
         cell = np.maximum(rows, 0), parts.target[chosen]
         found[chosen] = has_many_zeros(panel.targets[cell], panel.observed_mask[cell] & (rows >= 0))
     return found
+
+
+def many_zeros_mask(cleaned: CleanedData) -> Bools:
+    """`[S, C]` whether the pretrained network forecasts a target of a series alone, from its
+    end."""
+    panel = cleaned.panel
+    shape = panel.n_series, len(panel.target_names)
+    ends = panel.lengths.repeat(shape[1])
+    index = WindowIndex(np.arange(len(ends)), ends, ends)
+    return _with_many_zeros(cleaned, index, joint=False).reshape(shape)
 
 
 def has_many_zeros(values: Floats, observed: Bools) -> Bools:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,11 +60,16 @@ class UntrainedSubject:
 
     def training_commands(self) -> str:
         """The commands that train a run on the data."""
+        pairs = zip(self.arguments[::2], self.arguments[1::2], strict=True)
+        options = [word for pair in pairs if pair[0] == "--set" for word in pair]
         if self.spec_file is not None:
-            return f"rnnforecast train {self.spec_file}"
+            return f"rnnforecast train {shlex.join([str(self.spec_file), *options])}"
         if self.given == "-":
             return "write them to a file, then rnnforecast init, check and train"
-        return f"rnnforecast init {mask_url(self.given)}, then check and train"
+        if self.has_horizon:
+            options += ["--set", f"window.horizon={self.spec.window.horizon}"]
+        words = [mask_url(self.given), *options]
+        return f"rnnforecast init {shlex.join(words)}, then check and train"
 
     def to_json(self) -> dict[str, object]:
         """What is stored with the forecast; `from_json` reads it."""

@@ -44,6 +44,7 @@ from rnnforecast.workflow.report_gallery import (
     timestamp_labels,
 )
 from rnnforecast.workflow.report_holdout import HELD_OUT, HoldoutEvaluation
+from rnnforecast.workflow.report_methods import untrained_methods
 from rnnforecast.workflow.report_run import (
     RunFiles,
     data_statement,
@@ -83,6 +84,8 @@ def forecast_report(
     names = panel_item_names(panel)
     horizon = forecasts.yhat.shape[1]
     steps = format_steps(horizon, panel.frequency)
+    command = _command(run, files.run_name, given, horizon, origin)
+    methods = "" if run.is_trained else untrained_methods(run, prediction)
     return ForecastReport(
         title=f"Forecast of {files.run_name}",
         subtitle_lines=(_forecast_subtitle(panel, steps),),
@@ -91,7 +94,7 @@ def forecast_report(
         gallery=_forecast_gallery(run, prediction, totals, tested, names),
         sections=(
             *([] if tested is None else tested.sections()),
-            *run_sections(run, files, _command(run, files.run_name, given, horizon, origin)),
+            *run_sections(run, files, command, methods),
         ),
     )
 

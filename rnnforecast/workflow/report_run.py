@@ -84,10 +84,11 @@ def data_statement(files: RunFiles) -> Statement | None:
     return Statement(f"The data: {profile['headline']['message']}.", worst)
 
 
-def run_sections(run: Run, files: RunFiles, command: str) -> list[ReportSection]:
-    """The sections after those on accuracy; `command` made the page's folder."""
+def run_sections(run: Run, files: RunFiles, command: str, methods: str = "") -> list[ReportSection]:
+    """The sections after those on accuracy; `command` made the page's folder, and `methods` are
+    those of a run without networks."""
     return [
-        _dependence_section(run, files.run_name),
+        _dependence_section(run, files.run_name, methods),
         *_data_section(files),
         ReportSection(
             "spec",
@@ -96,17 +97,6 @@ def run_sections(run: Run, files: RunFiles, command: str) -> list[ReportSection]
             files=((RESOLVED_SPEC_FILE, files.resolved_spec),),
         ),
         _reproduction_section(run, files.run_name, command),
-    ]
-
-
-def _untrained_lines() -> list[str]:
-    """What a forecast without networks of the run is computed from."""
-    return [
-        (
-            "No network was trained on these data. The forecast of a series is computed from its "
-            "own past: by the pretrained network and by statistical methods, which are fitted to "
-            "each series by itself, weighted by their errors at an earlier time of the same series."
-        )
     ]
 
 
@@ -129,10 +119,10 @@ def _network_lines(run: Run) -> list[str]:
     return lines
 
 
-def _dependence_section(run: Run, name: str) -> ReportSection:
+def _dependence_section(run: Run, name: str, methods: str) -> ReportSection:
     """What a forecast is computed from."""
     features = run.plan.features
-    lines = _network_lines(run) if run.is_trained else _untrained_lines()
+    lines = _network_lines(run) if run.is_trained else [methods]
     if run.season > 1:
         lines.append(f"The season has {run.season:,} steps.")
     spec = features.spec

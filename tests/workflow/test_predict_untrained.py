@@ -17,6 +17,7 @@ from rnnforecast.workflow.predict_subject import UntrainedSubject
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 from rnnforecast.workflow.predict_untrained import forecast_untrained
 from rnnforecast.workflow.report_forecast import ForecastTotals, TotalKind
+from rnnforecast.workflow.report_methods import untrained_methods
 from tests.workflow.runs import StopAt
 
 ORIGIN = "2024-02-10"
@@ -248,3 +249,13 @@ def test_the_change_to_a_year_before_is_of_the_total_that_is_said() -> None:
     before = values[500 - 364 :][:14].sum()
     assert summary.center > 0
     assert summary.change == pytest.approx(summary.center / before - 1)
+
+
+def test_the_page_counts_the_methods_of_the_series(frame: pd.DataFrame) -> None:
+    rare = np.random.default_rng(0).poisson(0.3, len(frame)).astype(float)
+    values = frame["y"].where(frame["shop"] != "a", 5.0).where(frame["shop"] != "b", rare)
+    run, prediction = run_and_prediction(frame.assign(y=values))
+    words = untrained_methods(run, prediction)
+    assert "1 series by the pretrained network and by statistical methods" in words
+    assert "1 series with many zeros by the pretrained network alone" in words
+    assert "1 series by the seasonal naive method (all observed values are equal)" in words

@@ -195,5 +195,6 @@ def predict(
             f"{steps}{where}"
             + (f", with {result.plots} plot{'s' * (result.plots > 1)}" if result.plots else "")
         )
-        if not isinstance(found, Path):
+        codes = {error.code for error in result.series_errors}
+        if not isinstance(found, Path) and "unreadable_cell" not in codes:  # else init fails
             console.info(f"for networks trained on these data: {found.training_commands()}")

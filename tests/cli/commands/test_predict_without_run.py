@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -144,3 +145,24 @@ def test_a_cure_without_a_spec_is_an_option_that_works(
 def test_the_horizon_is_the_second_argument_in_python(given: Run) -> None:
     given()
     assert len(rf.predict("data.csv", 3)) == 2 * 3
+
+
+def test_the_commands_of_a_training_have_the_options_and_can_be_pasted(
+    given: Run, rnnforecast: Run
+) -> None:
+    given()
+    Path("data.csv").rename("my data.csv")
+    options = ("-o", "-", "--horizon=3", "--set", "data.missing_values=[n a]")
+    done = rnnforecast("predict", "my data.csv", *options)
+    (line,) = [line for line in done.stderr.splitlines() if "init" in line]
+    command = shlex.split(line.partition("rnnforecast ")[2].partition(", then")[0])
+    assert command[:2] == ["init", "my data.csv"]
+    assert rnnforecast(*command, "--force").exit_code == 0
+    spec = Path("spec.yaml").read_text(encoding="utf-8")
+    assert re.search("horizon: 3\\b", spec)
+    assert "n a" in spec
+    rows = Path("my data.csv").read_text(encoding="utf-8").splitlines()
+    Path("my data.csv").write_text("\n".join([*rows[:-1], f"{rows[-1]}abc"]), encoding="utf-8")
+    done = rnnforecast("predict", "my data.csv", *options)
+    assert "unreadable_cell" in done.stderr
+    assert "rnnforecast init" not in done.stderr, "it fails"
