@@ -161,8 +161,9 @@ def test_the_commands_of_a_training_have_the_options_and_can_be_pasted(
     spec = Path("spec.yaml").read_text(encoding="utf-8")
     assert re.search("horizon: 3\\b", spec)
     assert "n a" in spec
-    rows = Path("my data.csv").read_text(encoding="utf-8").splitlines()
-    Path("my data.csv").write_text("\n".join([*rows[:-1], f"{rows[-1]}abc"]), encoding="utf-8")
+    frame = pd.read_csv("my data.csv", dtype=str)
+    frame.loc[5, "y"] = "abc"
+    frame.to_csv("my data.csv", index=False)
     done = rnnforecast("predict", "my data.csv", *options)
     assert "unreadable_cell" in done.stderr
     assert "rnnforecast init" not in done.stderr, "it fails"
