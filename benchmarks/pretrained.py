@@ -8,7 +8,8 @@ usage: pretrained.py DATA [--parts PART ...] [--only NAME ...] [--series N] [--w
 gift    eight configurations of GIFT-Eval without training, see `gift.py`
 alone   series of M3 monthly and quarterly, each alone: the statistical combination with and without
         the pretrained network; with --whole also `init`, `train` and `predict`, see `alone.py`
-warm    `fast` on whole sets with and without the warm start, at the same steps
+warm    `fast` on whole sets at the same steps, with the keys of `--with` against `--without`: for
+        trials of a warm start, which the package does not have
 speed   `predict` of 10,000 series without a run
 wheel   the size of the package
 
@@ -40,6 +41,7 @@ from score_tables import ResultCache
 from speed import write_series
 
 PARTS = ("gift", "alone", "warm", "speed", "wheel")
+DEFAULT_PARTS = ("gift", "alone", "speed", "wheel")
 ALONE = ("m3_monthly", "m3_quarterly")
 """Sets of the gate."""
 WARM = ("m1_monthly", "m3_other", "tourism_monthly", "tourism_quarterly")
@@ -50,7 +52,7 @@ def parse_arguments() -> argparse.Namespace:
     """The arguments of the command line."""
     parser = benchmark_parser(__doc__, presets=(), default_presets=[])
     add = parser.add_argument
-    add("--parts", nargs="*", choices=PARTS, default=PARTS, metavar="PART", help="|".join(PARTS))
+    add("--parts", nargs="*", choices=PARTS, default=DEFAULT_PARTS, metavar="PART", help="|".join(PARTS))
     add("--series", type=int, default=100, metavar="N", help="series of each set alone")
     add(
         "--weights", nargs="+", type=float, default=[], metavar="W",
@@ -59,8 +61,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--inside", action="store_true", help="forecast the end of the training parts")
     add("--whole", action="store_true", help="alone: train too, 7 s a series")
     add("--jobs", type=int, default=os.cpu_count(), metavar="N", help="series alone at once")
-    add("--with", nargs="+", default=["model.pretrained=true"], metavar="KEY=VALUE", dest="with_it")
-    add("--without", nargs="+", default=["model.pretrained=false"], metavar="KEY=VALUE")
+    add("--with", nargs="+", default=[], metavar="KEY=VALUE", dest="with_it", help="of warm, whole")
+    add("--without", nargs="+", default=[], metavar="KEY=VALUE", help="what it is compared with")
     add("--curve", type=Path, metavar="FOLDER", help="of a pretraining, with history.csv")
     add("--plot", type=Path, default=PICTURE, metavar="FILE.png", help="of the curve")
     return parser.parse_args()
