@@ -52,7 +52,8 @@ def parse_arguments() -> argparse.Namespace:
     """The arguments of the command line."""
     parser = benchmark_parser(__doc__, presets=(), default_presets=[])
     add = parser.add_argument
-    add("--parts", nargs="*", choices=PARTS, default=DEFAULT_PARTS, metavar="PART", help="|".join(PARTS))
+    names = "|".join(PARTS)
+    add("--parts", nargs="*", choices=PARTS, default=DEFAULT_PARTS, metavar="PART", help=names)
     add("--series", type=int, default=100, metavar="N", help="series of each set alone")
     add(
         "--weights", nargs="+", type=float, default=[], metavar="W",
