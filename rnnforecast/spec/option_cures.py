@@ -19,12 +19,22 @@ _NO_VALUES = {"a", "an", "the", "one", "what", "these", "those", "some"}
 
 
 def add_options(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """The problems, with the options ``--set section.key=value`` after cures that name keys."""
-    return tuple(replace(problem, cure=_add_options(problem.cure)) for problem in problems)
+    """The problems, with the options ``--set section.key=value`` after cures that name keys:
+    ``set clean.duplicates to first; without a spec: --set clean.duplicates=first``. The same
+    options are named once."""
+    found, named = [], {""}
+    for problem in problems:
+        options = _options(problem.cure)
+        cure = problem.cure
+        if options not in named:
+            cure = f"{cure}; without a spec: {options}"
+        named.add(options)
+        found.append(replace(problem, cure=cure))
+    return tuple(found)
 
 
-def _add_options(cure: str) -> str:
-    """``set clean.duplicates to first; without a spec: --set clean.duplicates=first``"""
+def _options(cure: str) -> str:
+    """The options that set the keys of a cure; "" without any."""
     options: dict[str, str] = {}
     for match in _KEY.finditer(cure):
         section, name, value = match.group("section", "name", "value")
@@ -32,6 +42,4 @@ def _add_options(cure: str) -> str:
             is_known = value is not None and value not in _NO_VALUES
             shown = shlex.quote(value.strip("'")) if is_known else "…"
             options.setdefault(f"{section}.{name}", f"--set {section}.{name}={shown}")
-    if not options or "--set" in cure:
-        return cure
-    return f"{cure}; without a spec: {', '.join(options.values())}"
+    return "" if "--set" in cure else ", ".join(options.values())

@@ -33,3 +33,9 @@ def test_keys_of_a_cure_become_options(cure: str, options: str) -> None:
 )
 def test_other_cures_stay(cure: str) -> None:
     assert add_options([Problem("", "is wrong", cure)])[0].cure == cure
+
+
+def test_the_same_options_are_named_once() -> None:
+    problems = [Problem(f"line {line}", "is wrong", "set data.timezone") for line in range(3)]
+    cures = [problem.cure for problem in add_options(problems)]
+    assert ["--set" in cure for cure in cures] == [True, False, False]
