@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 MAX_VALUES_AT_ONCE = 400_000
 """About the most values of histories that are forecast together."""
-MIN_VALUES_FOR_WORKERS = 2_000_000
-"""Values of histories, some two seconds of work, from which worker processes pay."""
+MIN_VALUES_FOR_WORKERS = 1_000_000
+"""Values of histories, more than a second of work, from which worker processes pay."""
 
 
 def statistical_quantiles(

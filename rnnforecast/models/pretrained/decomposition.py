@@ -8,6 +8,7 @@ values, slopes differences of two of them over the difference of their mean ages
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import torch
@@ -35,14 +36,30 @@ class Decomposition:
     """`[B, L]` values less the pattern, 0 where not observed."""
     levels: Tensor
     """`[B, len(ALPHAS)]` at the origin."""
-    cycle_change: Tensor
-    """`[B, 1]` level of the changes since the last cycle, at the origin."""
     slopes: Tensor
     """`[B, N_SLOPES]` a step, at the origin."""
-    errors: Tensor
-    """`[B, len(ALPHAS)]` mean absolute errors of the levels as forecasts of the next value."""
-    sizes: Tensor
-    """`[B, 2]` mean absolute pattern and seasonally adjusted value."""
+
+
+def level_errors(adjusted: Tensor, weight: Tensor) -> Tensor:
+    """Mean absolute errors `[B, len(ALPHAS)]` of the levels of seasonally adjusted values as
+    forecasts of the next one, over the last steps."""
+    adjusted, weight = adjusted[:, -ERROR_STEPS:], weight[:, -ERROR_STEPS:]
+    found = []
+    for decay in _decays(adjusted.shape[1], weight.device):
+        total = weight @ decay
+        error = (adjusted - (adjusted @ decay) / total.clamp_min(1e-9)).abs()
+        found.append(masked_mean(error, weight * (total > 0)))
+    return torch.stack(found, 1)
+
+
+def cycle_change(z: Tensor, weight: Tensor, lag: Tensor) -> Tensor:
+    """Level `[B, 1]` of the changes of `z [B, L]` over cycles of `lag [B, 1]` steps, at the
+    origin."""
+    source = torch.arange(z.shape[1], device=z.device) - lag
+    inside = (source >= 0).to(weight.dtype)
+    source = source.clamp_min(0)
+    known = weight * weight.gather(1, source) * inside
+    return _levels((z - z.gather(1, source)) * known, known)[0][:, -1:]
 
 
 def decompose(z: Tensor, weight: Tensor, lags: Tensor, ahead: int) -> Decomposition:
@@ -65,19 +82,7 @@ def decompose(z: Tensor, weight: Tensor, lags: Tensor, ahead: int) -> Decomposit
         (levels[:, new] - levels[:, old]) / (ages[:, old] - ages[:, new]).clamp_min(0.1)
         for old, new in list(pairwise(range(len(ALPHAS))))[:N_SLOPES]
     ]
-    change, known = _cycle_changes(z, weight, lags[:, :1])
-    cycle_change = _levels(change, known)[0][:, -1:]
-    errors = _errors(adjusted, weight)
-    sizes = [_mean(each.abs(), weight) for each in (pattern[:, : z.shape[1]], adjusted)]
-    return Decomposition(
-        pattern,
-        adjusted,
-        levels,
-        cycle_change,
-        torch.stack(slopes, 1),
-        errors,
-        torch.stack(sizes, 1),
-    )
+    return Decomposition(pattern, adjusted, levels, torch.stack(slopes, 1))
 
 
 def _moving_average(z: Tensor, weight: Tensor, width: Tensor) -> Tensor:
@@ -109,15 +114,6 @@ def _pattern(residual: Tensor, weight: Tensor, lag: Tensor, ahead: int, prior: f
     return torch.where(lag > 1, pattern, 0.0)
 
 
-def _cycle_changes(z: Tensor, weight: Tensor, lag: Tensor) -> tuple[Tensor, Tensor]:
-    """Changes over `lag [B, 1]` steps `[B, L]`, and 1 where both values are known."""
-    source = torch.arange(z.shape[1], device=z.device) - lag
-    inside = (source >= 0).to(weight.dtype)
-    source = source.clamp_min(0)
-    known = weight * weight.gather(1, source) * inside
-    return (z - z.gather(1, source)) * known, known
-
-
 def _levels(adjusted: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Exponentially weighted means `[B, len(ALPHAS)]` and the mean ages of their values, in
     steps."""
@@ -128,20 +124,14 @@ def _levels(adjusted: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return (adjusted @ decay.T) / total, (weight @ (decay * age).T) / total
 
 
-def _errors(adjusted: Tensor, weight: Tensor) -> Tensor:
-    """Mean absolute one-step errors `[B, len(ALPHAS)]` of the levels, over the last steps."""
-    adjusted, weight = adjusted[:, -ERROR_STEPS:], weight[:, -ERROR_STEPS:]
-    step = torch.arange(adjusted.shape[1], device=weight.device)
-    age = (step - step[:, None]).to(weight.dtype)  # [from, to]
-    found = []
-    for alpha in ALPHAS:
-        decay = torch.where(age > 0, (1 - alpha) ** age.clamp_min(0), 0.0)
-        total = weight @ decay
-        error = (adjusted - (adjusted @ decay) / total.clamp_min(1e-9)).abs()
-        found.append(_mean(error, weight * (total > 0)))
-    return torch.stack(found, 1)
+@cache
+def _decays(steps: int, device: torch.device) -> tuple[Tensor, ...]:
+    """For each level, the weights `[steps, steps]` of values (rows) in the level before a step."""
+    step = torch.arange(steps, device=device)
+    age = (step - step[:, None]).to(torch.float32)
+    return tuple(torch.where(age > 0, (1 - alpha) ** age.clamp_min(0), 0.0) for alpha in ALPHAS)
 
 
-def _mean(values: Tensor, weight: Tensor) -> Tensor:
+def masked_mean(values: Tensor, weight: Tensor) -> Tensor:
     """Weighted means `[B]` of `values [B, L]`."""
     return (values * weight).sum(1) / weight.sum(1).clamp_min(1)

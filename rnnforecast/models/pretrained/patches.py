@@ -13,7 +13,15 @@ import torch
 from torch import Tensor
 
 from rnnforecast.models.pretrained.context import MAX_NORMALIZED, PATCH_LENGTH, Context
-from rnnforecast.models.pretrained.decomposition import ALPHAS, N_SLOPES, Decomposition, decompose
+from rnnforecast.models.pretrained.decomposition import (
+    ALPHAS,
+    N_SLOPES,
+    Decomposition,
+    cycle_change,
+    decompose,
+    level_errors,
+    masked_mean,
+)
 
 CYCLES = 4
 """Cycles whose mean is read beside the last one."""
@@ -85,11 +93,15 @@ def patch_features(context: Context, horizon_patches: int) -> Tensor:
     decomposition = decompose(z, weight, context.periods.lags, ahead)
     parts += _decomposition_features(decomposition, length, ahead)
     parts += _multiplicative_forecasts(context, ahead)
-    parts += _passing_deviations(decomposition, length, ahead)
+    change = cycle_change(z, weight, context.periods.lags[:, :1])
+    parts += _passing_deviations(decomposition, change, length, ahead)
     steps = torch.stack(parts, -1)  # [B, L + T, STEP_FEATURES]
     patches = steps.view(batch, -1, PATCH_LENGTH, STEP_FEATURES).flatten(2)
     ends = [decomposition.levels, decomposition.slopes * 10]
-    ends += [torch.log(decomposition.errors + 0.01) / 2, torch.log(decomposition.sizes + 0.01) / 2]
+    past = decomposition.pattern[:, :length]
+    sizes = [masked_mean(each.abs(), weight) for each in (past, decomposition.adjusted)]
+    errors = level_errors(decomposition.adjusted, weight)
+    ends += [torch.log(errors + 0.01) / 2, torch.log(torch.stack(sizes, 1) + 0.01) / 2]
     summary = torch.cat([_summary(context), trend.summary(length), *ends], 1)
     summary = summary[:, None].expand(-1, patches.shape[1], -1)
     number = torch.arange(patches.shape[1], device=z.device) - length // PATCH_LENGTH
@@ -132,14 +144,16 @@ def _decomposition_features(parts: Decomposition, length: int, ahead: int) -> li
     return [*found, *(torch.cat([blank, _limit(line)], 1) for line in lines)]
 
 
-def _passing_deviations(parts: Decomposition, length: int, ahead: int) -> list[Tensor]:
+def _passing_deviations(
+    parts: Decomposition, change: Tensor, length: int, ahead: int
+) -> list[Tensor]:
     """`[B, L + T]` each, in the horizon only: the deviation of the newest level from the oldest,
-    and the change since the last cycle, as they decay."""
+    and the change since the last cycle `[B, 1]`, as they decay."""
     step = torch.arange(1, ahead + 1, device=parts.levels.device).to(parts.levels.dtype)
     blank = parts.pattern[:, :length] * 0
     level = parts.levels[:, -1:] - parts.levels[:, :1]
     found = [level * decay**step for decay in DECAYS]
-    found += [parts.cycle_change * decay**step for decay in DECAYS[1:]]
+    found += [change * decay**step for decay in DECAYS[1:]]
     return [torch.cat([blank, _limit(each)], 1) for each in found]
 
 
