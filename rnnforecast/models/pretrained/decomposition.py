@@ -55,11 +55,17 @@ def level_errors(adjusted: Tensor, weight: Tensor) -> Tensor:
 def cycle_change(z: Tensor, weight: Tensor, lag: Tensor) -> Tensor:
     """Level `[B, 1]` of the changes of `z [B, L]` over cycles of `lag [B, 1]` steps, at the
     origin."""
+    return _levels(*lagged_changes(z, weight, lag))[0][:, -1:]
+
+
+def lagged_changes(z: Tensor, weight: Tensor, lag: Tensor) -> tuple[Tensor, Tensor]:
+    """Changes `[B, L]` of `z [B, L]` over `lag [B, 1]` steps, 0 unless both values are known, and 1
+    where they are."""
     source = torch.arange(z.shape[1], device=z.device) - lag
     inside = (source >= 0).to(weight.dtype)
     source = source.clamp_min(0)
     known = weight * weight.gather(1, source) * inside
-    return _levels((z - z.gather(1, source)) * known, known)[0][:, -1:]
+    return (z - z.gather(1, source)) * known, known
 
 
 def decompose(z: Tensor, weight: Tensor, lags: Tensor, ahead: int) -> Decomposition:

@@ -19,6 +19,7 @@ from rnnforecast.models.pretrained.decomposition import (
     Decomposition,
     cycle_change,
     decompose,
+    lagged_changes,
     level_errors,
     masked_mean,
 )
@@ -132,8 +133,7 @@ def _earlier_cycles(z: Tensor, weight: Tensor, lag: Tensor, step: Tensor) -> lis
 def _decomposition_features(parts: Decomposition, length: int, ahead: int) -> list[Tensor]:
     """`[B, L + T]` each: pattern and seasonally adjusted values of the context; in the horizon
     level with pattern for each level, then slopes over the steps ahead, damped and not."""
-    step = torch.arange(1, ahead + 1, device=parts.pattern.device).to(parts.pattern.dtype)
-    damped = DAMPING * (1 - DAMPING**step) / (1 - DAMPING)
+    step, damped = _slope_factors(ahead, parts.pattern)
     past, future = parts.pattern[:, :length], parts.pattern[:, length:]
     blank = torch.zeros_like(past)
     nothing = torch.zeros_like(future)
@@ -142,6 +142,12 @@ def _decomposition_features(parts: Decomposition, length: int, ahead: int) -> li
     for slope in parts.slopes.split(1, 1):  # type: ignore[no-untyped-call]
         lines += [slope * step, slope * damped]
     return [*found, *(torch.cat([blank, _limit(line)], 1) for line in lines)]
+
+
+def _slope_factors(ahead: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """What a slope and a damped slope are multiplied by at each step ahead, `[T]` each."""
+    step = torch.arange(1, ahead + 1, device=like.device).to(like.dtype)
+    return step, DAMPING * (1 - DAMPING**step) / (1 - DAMPING)
 
 
 def _passing_deviations(
@@ -169,8 +175,7 @@ def _multiplicative_forecasts(context: Context, ahead: int) -> list[Tensor]:
     logs = torch.log1p(torch.where(context.observed & is_positive, u / -zero, 0.0))
     values = torch.where(is_positive, logs, z)
     parts = decompose(values, weight, context.periods.lags, ahead)
-    step = torch.arange(1, ahead + 1, device=z.device).to(z.dtype)
-    damped = DAMPING * (1 - DAMPING**step) / (1 - DAMPING)
+    _, damped = _slope_factors(ahead, z)
     levels = parts.levels[:, 1:].unsqueeze(-1)  # [B, 3, 1]
     lines = parts.pattern[:, None, z.shape[1] :] + levels
     sloped = lines[:, 1:2] + parts.slopes[:, 1:2, None] * damped
@@ -282,7 +287,5 @@ def _summary(context: Context) -> Tensor:
 
 def _mean_change(z: Tensor, weight: Tensor, lag: Tensor) -> Tensor:
     """Mean absolute change `[B, 1]` over `lag [B, 1]` steps; 0 without pairs."""
-    source = torch.arange(z.shape[1], device=z.device) - lag
-    known = weight * weight.gather(1, source.clamp_min(0)) * (source >= 0)
-    change = (z - z.gather(1, source.clamp_min(0))).abs() * known
-    return change.sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp_min(1)
+    change, known = lagged_changes(z, weight, lag)
+    return change.abs().sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp_min(1)
