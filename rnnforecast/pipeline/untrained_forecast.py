@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnforecast.data.windows.origins import WindowIndex
+from rnnforecast.evaluation.window_metrics import pinball_loss
 from rnnforecast.inference.pretrained import MAX_CONTEXT, pretrained_quantiles
 from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.forecaster_config import MIN_ZERO_SHARE
@@ -155,8 +156,11 @@ def _last_values(cleaned: CleanedData, index: WindowIndex, steps: int, *, joint:
 def _mean_error(actual: Floats, quantiles: Floats) -> Floats:
     """Mean quantile loss `[N]` of `quantiles [N, T, Q]` at `ERROR_LEVELS`; NaN without a value in
     `actual [N, T]`."""
-    levels, error = np.asarray(ERROR_LEVELS), actual[..., None] - quantiles
-    loss = np.maximum(levels * error, (levels - 1) * error).mean(-1)
+    losses = [
+        pinball_loss(actual, quantiles[..., place], level)
+        for place, level in enumerate(ERROR_LEVELS)
+    ]
+    loss = np.mean(losses, axis=0)
     known = np.isfinite(loss)
     count = known.sum(1)
     return np.where(count > 0, np.where(known, loss, 0.0).sum(1) / np.maximum(count, 1), np.nan)
