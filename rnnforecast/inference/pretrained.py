@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rnnforecast.models.pretrained.context import PATCH_LENGTH, build_context
-from rnnforecast.models.pretrained.network import LEVELS, PretrainedNetwork
+from rnnforecast.models.pretrained.network import PretrainedNetwork
 from rnnforecast.models.pretrained.weights import load_pretrained_network
 from rnnforecast.parallel.cores import available_cores
 from rnnforecast.statistical.histories import Histories
@@ -52,7 +52,7 @@ def pretrained_quantiles(
         histories: in the units of the forecast; bounds of the values are left to the caller.
         seasons: steps a season, the main one first; two are read. Others are found in the values.
         horizon: steps to forecast, H.
-        levels: Q increasing levels between 0 and 1; beyond those of the network, its last one.
+        levels: Q increasing levels between 0 and 1; beyond those of the network on its tails.
         net: the network of the package by default.
     """
     net = net or pretrained_network()
@@ -67,8 +67,9 @@ def pretrained_quantiles(
         )
         with torch.no_grad():  # of this thread alone
             context = build_context(values.double(), observed, given.expand(len(observed), 2))
-            quantiles = context.denormalize(net(context, -(-horizon // PATCH_LENGTH)).double())
-        found[rows] = _at_levels(quantiles[: len(rows), :horizon].numpy(), levels)
+            trained = net(context, -(-horizon // PATCH_LENGTH))[:, :horizon]
+            quantiles = context.denormalize(net.head.at_levels(trained, levels).double())
+        found[rows] = quantiles[: len(rows)].numpy()
 
     # torch releases the lock of Python: a batch a core, each on one thread of torch
     with ThreadPoolExecutor(
@@ -95,12 +96,3 @@ def _last_rows(table: npt.NDArray[Any], chosen: Ints, steps: int) -> Tensor:
     found = np.zeros((BATCH_SIZE, steps), dtype=table.dtype)
     found[: len(chosen), steps - len(last) :] = last.T
     return torch.from_numpy(found)
-
-
-def _at_levels(quantiles: Floats, levels: Sequence[float]) -> Floats:
-    """Quantiles at `levels`, interpolated linearly between those of the network."""
-    position = np.interp(levels, LEVELS, np.arange(len(LEVELS)))
-    low = np.floor(position).astype(int)
-    high = np.minimum(low + 1, len(LEVELS) - 1)
-    share = position - low
-    return np.asarray(quantiles[..., low] * (1 - share) + quantiles[..., high] * share)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -17,8 +18,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from rnnforecast.errors import DataError, Problem, UsageError
+from rnnforecast.models.heads.head import weighted_mean
 from rnnforecast.models.pretrained.context import PATCH_LENGTH, build_context
-from rnnforecast.models.pretrained.network import NetworkConfig, PretrainedNetwork, quantile_loss
+from rnnforecast.models.pretrained.decomposition import lagged_changes
+from rnnforecast.models.pretrained.network import NetworkConfig, PretrainedNetwork
 from rnnforecast.models.pretrained.weights import save_tensors
 from rnnforecast.pretraining.synthetic.batches import Batch, synthetic_batch
 
@@ -116,16 +119,16 @@ class Pretrainer:
         net = PretrainedNetwork(self.config.network).to(self.device)
         net.load_state_dict(self.average)
         net.eval()
-        losses = [
-            batch_loss(
-                net,
-                synthetic_batch(
-                    VALIDATION_SEED, number, patches=VALIDATION_PATCHES, device=self.device
-                ),
-            )
-            for number in range(VALIDATION_BATCHES)
-        ]
+        losses = [batch_loss(net, batch) for batch in self.validation_batches]
         return float(torch.stack(losses).mean())
+
+    @cached_property
+    def validation_batches(self) -> list[Batch]:
+        """Those of another seed."""
+        return [
+            synthetic_batch(VALIDATION_SEED, each, patches=VALIDATION_PATCHES, device=self.device)
+            for each in range(VALIDATION_BATCHES)
+        ]
 
     def save(self) -> None:
         """Writes the state whole, or not at all."""
@@ -168,16 +171,18 @@ def batch_loss(net: PretrainedNetwork, batch: Batch) -> Tensor:
     """Weighted mean quantile loss of normalized values.
 
     The loss of a series is divided by its mean change from step to step, as noisy series would
-    count most.
+    count most. Constant contexts that change after the origin, which have no scale, do not count.
     """
     context = build_context(batch.values, batch.observed, batch.seasons)
     truth = context.normalize(batch.future)
-    pairs = context.observed[:, 1:] & context.observed[:, :-1]
-    change = (context.z[:, 1:] - context.z[:, :-1]).abs() * pairs
-    weight = 1 / (change.sum(1) / pairs.sum(1).clamp_min(1) + MIN_CHANGE)
+    one = torch.ones_like(batch.seasons[:, :1])
+    change, known = lagged_changes(context.z, context.observed.to(context.z.dtype), one)
+    weight = 1 / (change.abs().sum(1) / known.sum(1).clamp_min(1) + MIN_CHANGE)
+    weight = weight * ((context.z != 0).any(1) | (truth == 0).all(1))
     step = torch.arange(1, truth.shape[1] + 1, device=truth.device).to(truth.dtype) ** STEP_EXPONENT
-    weight = (weight / weight.mean())[:, None] * (step / step.mean())
-    return quantile_loss(net(context, truth.shape[1] // PATCH_LENGTH), truth, weight)
+    weight = weight[:, None] * step
+    quantiles = net(context, truth.shape[1] // PATCH_LENGTH)
+    return weighted_mean(net.head.pinball_losses(quantiles, truth), weight)
 
 
 def _problem(file: Path, found: str, cure: str = "remove it, or take another folder") -> Problem:

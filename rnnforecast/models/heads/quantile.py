@@ -56,11 +56,14 @@ class QuantileHead(Head):
     def quantiles(self, raw: Tensor, scaler: WindowScaler, levels: Sequence[float]) -> Tensor:
         """Quantiles `[B, H, C, Q]` at ascending `levels`, interpolated unless these are the trained
         levels."""
-        requested = torch.tensor(levels, dtype=self.levels.dtype, device=raw.device)
-        trained = self.trained_quantiles(raw)
+        return self.at_levels(self.trained_quantiles(raw), levels)
+
+    def at_levels(self, trained: Tensor, levels: Sequence[float]) -> Tensor:
+        """Quantiles `[..., Q]` at ascending `levels`, from the trained ones `[..., P]`."""
+        requested = torch.tensor(levels, dtype=self.levels.dtype, device=trained.device)
         if torch.equal(requested, self.levels):
             return trained
-        interpolated = self._interpolate(trained, requested.expand(*raw.shape[:-1], -1))
+        interpolated = self._interpolate(trained, requested.expand(*trained.shape[:-1], -1))
         return interpolated.cummax(-1).values  # rounding may break the order
 
     def export_quantiles(
@@ -76,11 +79,16 @@ class QuantileHead(Head):
 
     def step_losses(self, raw: Tensor, future: Tensor, scaler: WindowScaler) -> Tensor:
         """The pinball loss of each step, `[B, H, C]`."""
-        error = scaler.normalize_future(future).unsqueeze(-1) - self.trained_quantiles(raw)
+        return self.pinball_losses(self.trained_quantiles(raw), scaler.normalize_future(future))
+
+    def pinball_losses(self, trained: Tensor, truth: Tensor) -> Tensor:
+        """Twice the mean pinball loss `[...]` of the trained quantiles `[..., P]` of values
+        `truth [...]`."""
+        error = truth.unsqueeze(-1) - trained
         return 2 * torch.maximum(self.levels * error, (self.levels - 1) * error).mean(-1)
 
     def _interpolate(self, quantiles: Tensor, level: Tensor) -> Tensor:
-        """Quantiles at `level [B, H, C, N]` from the trained ones `[B, H, C, P]`: linear between
+        """Quantiles at `level [..., N]` from the trained ones `[..., P]`: linear between
         two of them, and beyond them on exponential tails through the two outermost."""
         if self.n_params == 1:
             return quantiles.expand_as(level)

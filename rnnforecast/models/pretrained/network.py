@@ -15,19 +15,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rnnforecast.models.heads.quantile import QuantileHead
 from rnnforecast.models.layers.stack import BackboneConfig, RecurrentStack
 from rnnforecast.models.pretrained.context import PATCH_LENGTH, Context
 from rnnforecast.models.pretrained.patches import (
     CHANGES,
+    CONTEXT_FEATURES,
     FORECAST_MASKS,
-    PATCH_FEATURES,
+    FUTURE_FEATURES,
+    PAST_FEATURES,
     SIMPLE_FORECASTS,
-    STEP_FEATURES,
+    PatchFeatures,
     patch_features,
 )
 
 LEVELS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99)
-MEDIAN_INDEX = LEVELS.index(0.5)
 WEIGHT_SCALE = 3.0
 """Factor of the logits of the simple forecasts, whose weights are learned faster by it."""
 RESIDUAL_SCALE = 0.2
@@ -40,9 +42,29 @@ MISSING = 20.0
 class NetworkConfig:
     """Sizes of the network."""
 
-    hidden_size: int = 128
+    hidden_size: int = 160
     n_layers: int = 3
     backbone: str = "lstm"
+
+
+class PatchEmbedding(nn.Module):
+    """A perceptron with one hidden layer, and a linear map beside it, of a patch, the features of
+    the whole context, and the place of the patch."""
+
+    def __init__(self, patch_features: int, hidden: int) -> None:
+        super().__init__()
+        self.sizes = [2 * hidden, hidden]
+        self.patch = nn.Linear(patch_features, sum(self.sizes))
+        self.context = nn.Linear(CONTEXT_FEATURES, sum(self.sizes), bias=False)
+        self.place = nn.Linear(1, sum(self.sizes), bias=False)
+        self.output = nn.Linear(2 * hidden, hidden)
+
+    def forward(self, patches: Tensor, context: Tensor, place: Tensor) -> Tensor:
+        """`[B, G, K]` from `patches [B, G, F]`, `context [B, CONTEXT_FEATURES]`, `place [G, 1]`."""
+        inner = self.patch(patches) + self.context(context)[:, None] + self.place(place)
+        hidden, skip = inner.split(self.sizes, -1)
+        found: Tensor = self.output(functional.silu(hidden)) + skip
+        return found
 
 
 class PretrainedNetwork(nn.Module):
@@ -52,44 +74,51 @@ class PretrainedNetwork(nn.Module):
         super().__init__()
         self.config = config
         hidden = config.hidden_size
-        self.embedding = nn.Sequential(
-            nn.Linear(PATCH_FEATURES, 2 * hidden), nn.SiLU(), nn.Linear(2 * hidden, hidden)
-        )
-        self.embedding_skip = nn.Linear(PATCH_FEATURES, hidden)
+        self.past_embedding = PatchEmbedding(PATCH_LENGTH * len(PAST_FEATURES), hidden)
+        self.future_embedding = PatchEmbedding(PATCH_LENGTH * len(FUTURE_FEATURES), hidden)
         self.backbone = RecurrentStack(
             BackboneConfig(config.backbone, config.n_layers, residual=True, layer_norm=True), hidden
         )
+        self.head = QuantileHead(LEVELS)
         self.output_hidden = nn.Linear(hidden, 2 * hidden)
         self.output = nn.Linear(2 * hidden, PATCH_LENGTH * len(LEVELS))
-        nn.init.zeros_(self.output.weight)
-        nn.init.zeros_(self.output.bias)
         # of the simple forecasts and of changes, at the first step and by the logarithm of the step
         self.forecast_weights = nn.Linear(hidden, 2 * len(SIMPLE_FORECASTS))
         self.change_weights = nn.Linear(hidden, 2 * len(CHANGES))
-        for layer in (self.forecast_weights, self.change_weights):
+        for layer in (self.output, self.forecast_weights, self.change_weights):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
     def forward(self, context: Context, horizon_patches: int) -> Tensor:
         """Quantiles `[B, J * P, Q]` of normalized values at `LEVELS`."""
         features = patch_features(context, horizon_patches)
-        x = self.embedding(features) + self.embedding_skip(features)
+        x = self._embed(features)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.training):
             encoded = self.backbone(x)[0]
         ahead = encoded[:, -horizon_patches:].float()
         raw = self.output(functional.silu(self.output_hidden(ahead)))
-        raw = raw.view(len(raw), horizon_patches * PATCH_LENGTH, len(LEVELS))
-        simple = self._weighed_forecasts(ahead, features[:, -horizon_patches:])
-        median = simple + RESIDUAL_SCALE * raw[..., MEDIAN_INDEX : MEDIAN_INDEX + 1]
-        below = functional.softplus(raw[..., :MEDIAN_INDEX].flip(-1) - 2).cumsum(-1).flip(-1)
-        above = functional.softplus(raw[..., MEDIAN_INDEX + 1 :] - 2).cumsum(-1)
-        return torch.cat([median - below, median, median + above], -1)
+        raw = raw.unflatten(2, (PATCH_LENGTH, -1)).flatten(1, 2)
+        simple = self._weighed_forecasts(ahead, features.future_steps())
+        median = self.head.location_index
+        center = simple + RESIDUAL_SCALE * raw[..., median : median + 1]
+        return self.head.trained_quantiles(
+            torch.cat([raw[..., :median], center, raw[..., median + 1 :]], -1)
+        )
 
-    def _weighed_forecasts(self, encoded: Tensor, features: Tensor) -> Tensor:
-        """The weighted mean of the simple forecasts that are known, with weighted slopes,
-        `[B, J * P, 1]`, from `encoded [B, J, K]` and `features [B, J, X]`."""
-        steps = features[..., : STEP_FEATURES * PATCH_LENGTH]
-        steps = steps.reshape(*features.shape[:2], PATCH_LENGTH, STEP_FEATURES)
+    def _embed(self, features: PatchFeatures) -> Tensor:
+        """The patches of the context, then those of the horizon, `[B, G + J, K]`."""
+        count = features.past.shape[1]
+        back, ahead = (
+            torch.log1p(torch.arange(each, device=features.past.device))[:, None] / 3
+            for each in (count, features.future.shape[1])
+        )
+        past = self.past_embedding(features.past, features.context, back.flip(0))
+        future = self.future_embedding(features.future, features.context, ahead)
+        return torch.cat([past, future], 1)
+
+    def _weighed_forecasts(self, encoded: Tensor, steps: Tensor) -> Tensor:
+        """The weighted mean of the simple forecasts that are known, with weighted changes,
+        `[B, J * P, 1]`, from `encoded [B, J, K]` and features `steps [B, J, P, F]`."""
         missing = torch.stack(
             [
                 1 - steps[..., FORECAST_MASKS[each]]
@@ -103,7 +132,7 @@ class PretrainedNetwork(nn.Module):
         logits = WEIGHT_SCALE * logits - MISSING * missing
         mean = (steps[..., SIMPLE_FORECASTS] * logits.softmax(-1)).sum(-1, keepdim=True)
         weights = self._by_step(self.change_weights(encoded))
-        changes = (steps[..., CHANGES] * weights).sum(-1, keepdim=True)
+        changes = (steps[..., -len(CHANGES) :] * weights).sum(-1, keepdim=True)
         return (mean + changes).flatten(1, 2)
 
     @staticmethod
@@ -114,11 +143,3 @@ class PretrainedNetwork(nn.Module):
         step = torch.arange(1, ends.shape[1] * PATCH_LENGTH + 1, device=ends.device)
         place = torch.log(step.to(ends.dtype)).view(-1, PATCH_LENGTH, 1) / 3
         return first[:, :, None] + slope[:, :, None] * place
-
-
-def quantile_loss(quantiles: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
-    """Mean pinball loss of `quantiles [B, H, Q]` for `truth [B, H]`, with `weight [B, H]`."""
-    levels = torch.tensor(LEVELS, dtype=truth.dtype, device=truth.device)
-    error = truth[..., None] - quantiles
-    loss = torch.maximum(levels * error, (levels - 1) * error).mean(-1)
-    return 2 * (loss * weight).sum() / weight.sum().clamp_min(1e-6)

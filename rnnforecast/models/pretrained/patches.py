@@ -37,84 +37,103 @@ MAX_LOG_GROWTH = 1.5
 """Of a forecast of logarithms above the largest."""
 DECAYS = (0.6, 0.9, 0.98)
 """Factors of a passing deviation, a step."""
-STEP_FEATURE_NAMES = (
-    "value", "observed",
-    "cycle_1", "cycle_known_1", "cycles_mean_1",
-    "cycle_2", "cycle_known_2", "cycles_mean_2",
-    "last", "drift", "cycle_with_change", "level",
-    "pattern", "adjusted",
-    *(f"level_{number + 1}" for number in range(len(ALPHAS))),
+CYCLE_FEATURES = tuple(
+    f"{name}_{period}" for period in (1, 2) for name in ("cycle", "cycle_known", "cycles_mean")
+)
+"""For both periods: the value of the last cycle at the same phase, 1 where it is known, and the
+mean of some cycles."""
+PAST_FEATURES = ("value", "observed", *CYCLE_FEATURES, "previous", "pattern", "adjusted")
+"""Values of a step of the context, in their order: value, 1 where it is observed, earlier cycles,
+the value before, and what a decomposition makes of it."""
+CHANGES = (
     *(f"{kind}_{number + 1}" for number in range(N_SLOPES) for kind in ("slope", "damped_slope")),
-    *(f"multiplicative_level_{number}" for number in (2, 3, 4)), "multiplicative_trend_2",
     *(f"deviation_{number + 1}" for number in range(len(DECAYS))),
     *(f"cycle_change_{number + 1}" for number in range(len(DECAYS) - 1)),
+)
+"""Changes since the origin: slopes over the steps ahead, and passing deviations."""
+LINES = (
+    *("last", "drift", "cycle_with_change", "level"),
+    *(f"level_{number + 1}" for number in range(len(ALPHAS))),
+    *(f"multiplicative_level_{number}" for number in (2, 3, 4)), "multiplicative_trend_2",
 )  # fmt: skip
-"""Values of a step, in their order: those of the series; the last cycle, whether it is known, and
-the mean of some cycles, for both periods; lines of the horizon from the last value, the cycle and
-the level; pattern and seasonally adjusted values; and in the horizon levels with the pattern, and
-slopes over the steps ahead; the same of logarithms; passing deviations."""
-STEP_FEATURES = len(STEP_FEATURE_NAMES)
-"""Values a step."""
+"""Lines from the last value, the cycle and the level; levels with the seasonal pattern, of values
+and of logarithms."""
+FUTURE_FEATURES = (*CYCLE_FEATURES, *LINES, *CHANGES)
+"""Values of a step of the horizon, in their order."""
+SIMPLE_FORECASTS = tuple(
+    place
+    for place, name in enumerate(FUTURE_FEATURES)
+    if name in LINES or name.startswith(("cycle_1", "cycle_2", "cycles_mean"))
+)
+"""Which of them are forecasts."""
 FORECAST_MASKS = {
-    STEP_FEATURE_NAMES.index(f"cycle_{period}"): STEP_FEATURE_NAMES.index(f"cycle_known_{period}")
+    FUTURE_FEATURES.index(f"{name}_{period}"): FUTURE_FEATURES.index(f"cycle_known_{period}")
+    for name in ("cycle", "cycles_mean")
     for period in (1, 2)
 }
 """The forecasts that may be missing, and the features that are 1 where they are known."""
-CHANGES = tuple(
-    place
-    for place, name in enumerate(STEP_FEATURE_NAMES)
-    if name.startswith(("slope", "damped_slope", "deviation", "cycle_change"))
-)
-"""The features of a step of the horizon that are changes since the origin."""
-SIMPLE_FORECASTS = tuple(
-    place
-    for place, name in enumerate(STEP_FEATURE_NAMES)
-    if name not in ("value", "observed", "pattern", "adjusted")
-    and place not in (*FORECAST_MASKS.values(), *CHANGES)
-)
-"""The features of a step of the horizon that are forecasts: of earlier cycles, of lines, and of
-levels with the seasonal pattern."""
-CONTEXT_FEATURES = 20 + 2 * len(ALPHAS) + N_SLOPES + 2
-"""Values that describe the whole context and the position, in each patch."""
-PATCH_FEATURES = STEP_FEATURES * PATCH_LENGTH + CONTEXT_FEATURES
+CONTEXT_FEATURES = 20 + 2 * len(ALPHAS) + N_SLOPES
+"""Values that describe the whole context."""
 
 
-def patch_features(context: Context, horizon_patches: int) -> Tensor:
-    """Features `[B, G + J, PATCH_FEATURES]` of G patches of the context and J of the horizon."""
-    z, weight = context.z, context.observed.to(context.z.dtype)
-    batch, length = z.shape
-    ahead = horizon_patches * PATCH_LENGTH
-    step = torch.arange(length + ahead, device=z.device)
-    blank = z.new_zeros(batch, ahead)
-    parts = [torch.cat([z, blank], 1), torch.cat([weight, blank], 1)]
-    for column in range(2):
-        parts += _earlier_cycles(z, weight, context.periods.lags[:, column, None], step)
+@dataclass(frozen=True)
+class PatchFeatures:
+    """What the network reads of B series with G patches of the context and J of the horizon."""
+
+    past: Tensor
+    """`[B, G, P * len(PAST_FEATURES)]`."""
+    future: Tensor
+    """`[B, J, P * len(FUTURE_FEATURES)]`."""
+    context: Tensor
+    """`[B, CONTEXT_FEATURES]`."""
+
+    def future_steps(self) -> Tensor:
+        """The features of each step of the horizon, `[B, J, P, len(FUTURE_FEATURES)]`."""
+        return self.future.view(*self.future.shape[:2], PATCH_LENGTH, len(FUTURE_FEATURES))
+
+
+def patch_features(context: Context, horizon_patches: int) -> PatchFeatures:
+    """The features of a context, and of `horizon_patches` patches after it."""
+    z, weight, lags = context.z, context.observed.to(context.z.dtype), context.periods.lags
+    length, ahead = z.shape[1], horizon_patches * PATCH_LENGTH
+    cycles = [
+        each
+        for column in range(2)
+        for each in _earlier_cycles(z, weight, lags[:, column, None], length + ahead)
+    ]
+    past_cycles = [each[:, :length] for each in cycles]
+    future_cycles = [each[:, length:] for each in cycles]
     trend = _Trend.fit(context)
-    parts += trend.lines(z, step, last_cycle=parts[2], lag=context.periods.lags[:, :1])
-    decomposition = decompose(z, weight, context.periods.lags, ahead)
-    parts += _decomposition_features(decomposition, length, ahead)
-    parts += _multiplicative_forecasts(context, ahead)
-    change = cycle_change(z, weight, context.periods.lags[:, :1])
-    parts += _passing_deviations(decomposition, change, length, ahead)
-    steps = torch.stack(parts, -1)  # [B, L + T, STEP_FEATURES]
-    patches = steps.view(batch, -1, PATCH_LENGTH, STEP_FEATURES).flatten(2)
-    ends = [decomposition.levels, decomposition.slopes * 10]
-    past = decomposition.pattern[:, :length]
-    sizes = [masked_mean(each.abs(), weight) for each in (past, decomposition.adjusted)]
-    errors = level_errors(decomposition.adjusted, weight)
-    ends += [torch.log(errors + 0.01) / 2, torch.log(torch.stack(sizes, 1) + 0.01) / 2]
-    summary = torch.cat([_summary(context), trend.summary(length), *ends], 1)
-    summary = summary[:, None].expand(-1, patches.shape[1], -1)
-    number = torch.arange(patches.shape[1], device=z.device) - length // PATCH_LENGTH
-    position = torch.stack([number.clamp_min(0), (-number).clamp_min(0)], -1).to(z.dtype)
-    position = torch.log1p(position)[None].expand(batch, -1, -1) / 3
-    return torch.cat([patches, summary, position], -1)
+    parts = decompose(z, weight, lags, ahead)
+    pattern = parts.pattern[:, :length]
+    previous = torch.nn.functional.pad(z[:, :-1], (1, 0))
+    lines = [
+        *trend.lines(future_cycles[0], lags[:, :1]),
+        *(parts.pattern[:, None, length:] + parts.levels[..., None]).unbind(1),
+        *_multiplicative_lines(context, ahead),
+    ]
+    future = [*future_cycles, *map(_limit, lines), *map(_limit, _changes(context, parts, ahead))]
+    sizes = [masked_mean(each.abs(), weight) for each in (pattern, parts.adjusted)]
+    sizes += level_errors(parts.adjusted, weight).unbind(1)
+    logs = torch.log(torch.stack(sizes, 1) + 0.01) / 2
+    ends = [trend.summary(length), parts.levels, parts.slopes * 10, logs]
+    return PatchFeatures(
+        _patches([z, weight, *past_cycles, previous, pattern, parts.adjusted]),
+        _patches(future),
+        torch.cat([_summary(context), *ends], 1),
+    )
 
 
-def _earlier_cycles(z: Tensor, weight: Tensor, lag: Tensor, step: Tensor) -> list[Tensor]:
-    """`[B, L + T]` each: the value one cycle of `lag [B, 1]` before, whether it is known, and the
+def _patches(features: list[Tensor]) -> Tensor:
+    """Features of N steps `[B, N]` as patches `[B, N / P, P * len(features)]`."""
+    steps = torch.stack(features, -1)
+    return steps.view(len(steps), -1, PATCH_LENGTH * len(features))
+
+
+def _earlier_cycles(z: Tensor, weight: Tensor, lag: Tensor, steps: int) -> list[Tensor]:
+    """`[B, steps]` each: the value one cycle of `lag [B, 1]` before, whether it is known, and the
     mean of several cycles. Steps of the horizon read the last cycles of the context."""
-    length = z.shape[1]
+    length, step = z.shape[1], torch.arange(steps, device=z.device)
     back = torch.where(step < length, 1, (step - length) // lag + 1)
     last = step - back * lag
     first: list[Tensor] = []
@@ -130,41 +149,8 @@ def _earlier_cycles(z: Tensor, weight: Tensor, lag: Tensor, step: Tensor) -> lis
     return [*first, sums / counts.clamp_min(1)]
 
 
-def _decomposition_features(parts: Decomposition, length: int, ahead: int) -> list[Tensor]:
-    """`[B, L + T]` each: pattern and seasonally adjusted values of the context; in the horizon
-    level with pattern for each level, then slopes over the steps ahead, damped and not."""
-    step, damped = _slope_factors(ahead, parts.pattern)
-    past, future = parts.pattern[:, :length], parts.pattern[:, length:]
-    blank = torch.zeros_like(past)
-    nothing = torch.zeros_like(future)
-    found = [torch.cat([past, nothing], 1), torch.cat([parts.adjusted, nothing], 1)]
-    lines = [future + level for level in parts.levels.split(1, 1)]  # type: ignore[no-untyped-call]
-    for slope in parts.slopes.split(1, 1):  # type: ignore[no-untyped-call]
-        lines += [slope * step, slope * damped]
-    return [*found, *(torch.cat([blank, _limit(line)], 1) for line in lines)]
-
-
-def _slope_factors(ahead: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """What a slope and a damped slope are multiplied by at each step ahead, `[T]` each."""
-    step = torch.arange(1, ahead + 1, device=like.device).to(like.dtype)
-    return step, DAMPING * (1 - DAMPING**step) / (1 - DAMPING)
-
-
-def _passing_deviations(
-    parts: Decomposition, change: Tensor, length: int, ahead: int
-) -> list[Tensor]:
-    """`[B, L + T]` each, in the horizon only: the deviation of the newest level from the oldest,
-    and the change since the last cycle `[B, 1]`, as they decay."""
-    step = torch.arange(1, ahead + 1, device=parts.levels.device).to(parts.levels.dtype)
-    blank = parts.pattern[:, :length] * 0
-    level = parts.levels[:, -1:] - parts.levels[:, :1]
-    found = [level * decay**step for decay in DECAYS]
-    found += [change * decay**step for decay in DECAYS[1:]]
-    return [torch.cat([blank, _limit(each)], 1) for each in found]
-
-
-def _multiplicative_forecasts(context: Context, ahead: int) -> list[Tensor]:
-    """`[B, L + T]` each, in the horizon only: levels with the seasonal pattern, and the second one
+def _multiplicative_lines(context: Context, ahead: int) -> tuple[Tensor, ...]:
+    """`[B, T]` each: levels with the seasonal pattern, and the second one
     with its damped slope, of the logarithms of positive series; of the values of others."""
     z, weight, u = context.z, context.observed.to(context.z.dtype), torch.sinh(context.z)
     zero = (-context.mean / context.scale).to(z.dtype)
@@ -183,9 +169,29 @@ def _multiplicative_forecasts(context: Context, ahead: int) -> list[Tensor]:
     highest = torch.where(context.observed, values, -torch.inf).amax(1, keepdim=True)
     lines = lines.minimum(highest[:, None] + MAX_LOG_GROWTH)
     raised = torch.asinh(-zero[:, None] * torch.expm1(lines))
-    lines = _limit(torch.where(is_positive[:, None], raised, lines))
-    blank = torch.zeros_like(z)
-    return [torch.cat([blank, line], 1) for line in lines.unbind(1)]
+    return torch.where(is_positive[:, None], raised, lines).unbind(1)
+
+
+def _changes(context: Context, parts: Decomposition, ahead: int) -> list[Tensor]:
+    """`[B, T]` each: slopes over the steps ahead, damped and not; the deviation of the newest level
+    from the oldest, and the change since the last cycle, as they decay."""
+    z, weight = context.z, context.observed.to(context.z.dtype)
+    step, damped = _slope_factors(ahead, z)
+    found = [
+        slope * factor
+        for slope in parts.slopes.split(1, 1)  # type: ignore[no-untyped-call]
+        for factor in (step, damped)
+    ]
+    level = parts.levels[:, -1:] - parts.levels[:, :1]
+    change = cycle_change(z, weight, context.periods.lags[:, :1])
+    found += [level * decay**step for decay in DECAYS]
+    return [*found, *(change * decay**step for decay in DECAYS[1:])]
+
+
+def _slope_factors(ahead: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """What a slope and a damped slope are multiplied by at each step ahead, `[T]` each."""
+    step = torch.arange(1, ahead + 1, device=like.device).to(like.dtype)
+    return step, DAMPING * (1 - DAMPING**step) / (1 - DAMPING)
 
 
 @dataclass(frozen=True)
@@ -221,23 +227,18 @@ class _Trend:
         level, before = _masked_mean(u, newest, last), _masked_mean(u, older, u.gather(1, first))
         return cls(last, level, before, drift, (level - before) / width)
 
-    def lines(self, z: Tensor, step: Tensor, *, last_cycle: Tensor, lag: Tensor) -> list[Tensor]:
-        """`[B, L + T]` each: the previous value, in the horizon the last one; then, in the horizon
-        only, the last value with drift, the last cycle with its change, and the level."""
-        length = z.shape[1]
-        ahead = (step[length:] - (length - 1)).to(z.dtype)
-        cycles = (step[length:] - length) // lag + 1
-        blank = torch.zeros_like(z)
-        previous = torch.cat([blank[:, :1], z[:, :-1]], 1)
-        futures = [
-            self.last.expand(-1, len(ahead)),
+    def lines(self, last_cycle: Tensor, lag: Tensor) -> list[Tensor]:
+        """`[B, T]` normalized values each: the last value, without and with drift; the last cycle
+        `[B, T]` of `lag [B, 1]` steps with its change; and the level."""
+        ahead = torch.arange(1, last_cycle.shape[1] + 1, device=lag.device)
+        cycles = (ahead - 1) // lag + 1
+        found = [
+            self.last.expand_as(last_cycle),
             self.last + self.drift * ahead,
-            torch.sinh(last_cycle[:, length:]) + self.change * lag * cycles,
-            self.level.expand(-1, len(ahead)),
+            torch.sinh(last_cycle) + self.change * lag * cycles,
+            self.level.expand_as(last_cycle),
         ]
-        pasts = [previous, blank, blank, blank]
-        limited = [_limit(torch.asinh(future)) for future in futures]
-        return [torch.cat(pair, 1) for pair in zip(pasts, limited, strict=True)]
+        return [torch.asinh(each) for each in found]
 
     def summary(self, length: int) -> Tensor:
         """`[B, 5]`."""

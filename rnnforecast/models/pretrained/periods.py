@@ -19,8 +19,9 @@ MIN_CYCLES = 2.5
 """Cycles that a period which is not given needs."""
 LENGTH_PENALTY = 0.5
 """Times the lag as a share of the history, subtracted from its rise: long lags have few pairs."""
-MIN_RISE = 0.15
-"""Smaller rises are no period, unless the season is given."""
+MIN_RISE, RISE_OF_NOISE = 0.1, 3.5
+"""Smaller rises than the first, and the second over the root of the length, are no period, unless
+the season is given: the highest of many lags rises in noise too."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ def _best_lag(
     rise[:, 2:] = found[:, 2:] - trough[:, 1:-1]
     peak = torch.zeros_like(found, dtype=torch.bool)
     peak[:, 2:-1] = (found[:, 2:-1] >= found[:, 1:-2]) & (found[:, 2:-1] >= found[:, 3:])
-    allowed = peak & (lag <= length[:, None] / MIN_CYCLES) & (rise > MIN_RISE)
+    least = (MIN_RISE + RISE_OF_NOISE * length.rsqrt())[:, None]
+    allowed = peak & (lag <= length[:, None] / MIN_CYCLES) & (rise > least)
     if exclude is not None:
         allowed &= lag != exclude[:, None]
     score = torch.where(allowed, (rise - LENGTH_PENALTY * lag / length[:, None]).clamp_min(0), 0.0)

@@ -24,8 +24,30 @@ def mix(random: Random, x: Tensor) -> Tensor:
 def flip(random: Random, x: Tensor) -> Tensor:
     """Some are reversed in time, some in sign."""
     count = len(x)
-    x = torch.where(random.chance(0.04, count, 1), x.flip(1), x)
-    return torch.where(random.chance(0.1, count, 1), -x, x)
+    x = torch.where(random.chance(0.03, count, 1), x.flip(1), x)
+    return torch.where(random.chance(0.05, count, 1), -x, x)
+
+
+def orient(random: Random, x: Tensor, share: Tensor) -> Tensor:
+    """The `share [B, 1]` of series that end lower than they start change their sign."""
+    quarter = max(x.shape[1] // 4, 1)
+    falls = x[:, -quarter:].mean(1, keepdim=True) < x[:, :quarter].mean(1, keepdim=True)
+    return torch.where(falls & (random.uniform(0, 1, len(x), 1) < share), -x, x)
+
+
+def smooth(random: Random, x: Tensor, share: Tensor) -> Tensor:
+    """The `share [B, 1]` become moving averages over two to eight steps, twice: values of short
+    steps are samples of what changes slowly, or its means over a step."""
+    count, steps = x.shape
+    width = random.log_uniform(2.0, 9.0, count, 1).long()
+    chosen = random.uniform(0, 1, count, 1) < share
+    averaged = x
+    for _ in range(2):
+        start = (torch.arange(steps, device=random.device) - width // 2).clamp_min(0)
+        start = start.minimum(steps - width)
+        sums = torch.nn.functional.pad(averaged.cumsum(1), (1, 0))
+        averaged = (sums.gather(1, start + width) - sums.gather(1, start)) / width
+    return torch.where(chosen, averaged, x)
 
 
 def modulate(random: Random, x: Tensor) -> Tensor:
@@ -55,11 +77,9 @@ def count_values(random: Random, x: Tensor) -> Tensor:
         random.chance(0.5, count, 1), torch.exp(0.5 * random.normal(count, steps)), 1.0
     )
     counts = torch.poisson((rate * spread).clamp_max(1e4), generator=random.generator)
-    demand = random.chance(1.0, count, steps) & (
-        random.uniform(0, 1, count, steps) < random.uniform(0.05, 0.9, count, 1)
-    )
+    demand = random.uniform(0, 1, count, steps) < random.uniform(0.05, 0.9, count, 1)
     intermittent = torch.where(demand, counts + 1, 0.0)
-    kind = random.choice((0.93, 0.045, 0.025), count)
+    kind = random.choice((0.89, 0.08, 0.03), count)
     return torch.stack([x, counts, intermittent])[kind, torch.arange(count)]
 
 

@@ -76,6 +76,9 @@ def _series(random: Random, calendar: Calendar, steps: int) -> Tensor:
             part = Calendar(calendar.number[rows], calendar.pairs)
             x[rows] = standardize(generate(random, part, steps))
     x = augmentation.flip(random, augmentation.mix(random, x))
+    fine, coarse = calendar.is_fine(), calendar.is_coarse(steps)
+    x = augmentation.smooth(random, x, fine * 0.6)
+    x = augmentation.orient(random, x, torch.where(coarse, 0.85, torch.where(fine, 0.0, 0.35)))
     x = augmentation.modulate(random, x)
     x = augmentation.count_values(random, augmentation.place(random, x))
     return augmentation.add_outliers(random, augmentation.censor(random, x))
@@ -87,6 +90,6 @@ def _known_seasons(random: Random, calendar: Calendar) -> Tensor:
     true = torch.where(calendar.seasons > 1, calendar.seasons, 0)
     wrong = torch.tensor([pair[:2] for pair in CALENDARS], device=random.device)
     wrong = wrong[random.integers(0, len(wrong), count)]
-    kind = random.choice((0.65, 0.15, 0.2), count, 1)
+    kind = random.choice((0.72, 0.08, 0.2), count, 1)
     none = torch.zeros_like(true)
     return torch.where(kind == 0, true, torch.where(kind == 1, wrong, none))

@@ -56,7 +56,9 @@ class Calendar:
     def persistence(self, steps: int) -> Tensor:
         """`[B, 1]` how likely a change of the level is to last: high where steps are long."""
         return torch.where(
-            self.is_coarse(steps), 0.88, torch.where(self.is_fine() | (steps < 200), 0.6, 0.4)
+            self.is_coarse(steps),
+            0.9,
+            torch.where(self.is_fine(), 0.8, 0.6 if steps < 200 else 0.4),
         )
 
 
@@ -65,15 +67,16 @@ def structural(random: Random, calendar: Calendar, steps: int) -> Tensor:
     count, seasons = len(calendar.number), calendar.seasons
     start = random.integers(0, 2000, count)
     coarse, fine = calendar.is_coarse(steps), calendar.is_fine()
-    trend = _trend(random, count, steps)
+    trend = _trend(random, count, steps, coarse)
     size = torch.where(
-        coarse, random.log_uniform(0.3, 6.0, count, 1), random.log_uniform(0.03, 3.0, count, 1)
+        coarse, random.log_uniform(0.5, 12.0, count, 1), random.log_uniform(0.03, 3.0, count, 1)
     )
     first = evolving_pattern(random, seasonal_pattern(random, seasons[:, 0], steps, start))
     second = evolving_pattern(random, seasonal_pattern(random, seasons[:, 1], steps, start))
     amplitude = torch.where(
-        fine, random.log_uniform(0.5, 5.0, count, 1), random.log_uniform(0.1, 3.0, count, 1)
+        fine, random.log_uniform(0.7, 8.0, count, 1), random.log_uniform(0.1, 3.0, count, 1)
     )
+    amplitude = torch.where(coarse, 0.5 * amplitude, amplitude)
     other = amplitude * random.log_uniform(0.05, 1.0, count, 1)
     within = torch.where(random.chance(0.5, count, 1), 1 + 0.4 * second, 1.0)  # day within week
     noise = _noise(random, calendar, steps) * torch.where(
@@ -97,23 +100,26 @@ def exponential_smoothing(random: Random, calendar: Calendar, steps: int) -> Ten
     coarse = calendar.is_coarse(steps)
     heavy = standardize(random.student_t(4, count, steps))
     error = torch.where(random.chance(0.7, count, 1), random.normal(count, steps), heavy)
-    strong, weak = random.uniform(0.3, 1.4, count, 1), random.log_uniform(0.003, 0.6, count, 1)
+    smooth = standardize(colored_noise(random, random.uniform(1.0, 3.2, count, 1), steps))
+    error = torch.where(calendar.is_fine() & random.chance(0.65, count, 1), smooth, error)
+    strong = random.uniform(0.3, 1.4, count, 1) + 0.3 * coarse
+    weak = random.log_uniform(0.003, 0.6, count, 1)
     alpha = torch.where(random.uniform(0, 1, count, 1) < calendar.persistence(steps), strong, weak)
     level = alpha * error.cumsum(1)
     beta = random.log_uniform(0.005, 0.5, count, 1) * random.chance(0.3, count, 1)
     slope = alpha * beta * error.cumsum(1).cumsum(1) / (1 + steps / 50)
     momentum = autoregressive_noise(random, random.uniform(0.5, 0.97, count, 1), steps).cumsum(1)
-    momentum = momentum * random.log_uniform(0.05, 1.5, count, 1) * random.chance(0.35, count, 1)
-    up = torch.where(random.chance(0.85, count, 1), 1.0, -1.0)
+    momentum = momentum * random.log_uniform(0.05, 1.5, count, 1) * random.chance(0.25, count, 1)
+    up = torch.where(random.chance(0.92, count, 1), 1.0, -1.0)
     drift = torch.where(
         coarse,
-        random.log_uniform(0.1, 3.0, count, 1),
+        random.log_uniform(0.2, 5.0, count, 1),
         random.log_uniform(0.02, 2.0, count, 1) * (20 / (steps + 4)),
     )
     step = torch.arange(steps, device=random.device)
-    drift = up * drift * step * random.chance(0.8, count, 1)
+    drift = up * drift * step * random.chance(0.88, count, 1)
     season = standardize(seasonal_walk(random, calendar.number, calendar.pairs, steps))
-    amplitude = random.log_uniform(0.1, 6.0, count, 1) * torch.where(calendar.is_fine(), 3.0, 1.0)
+    amplitude = random.log_uniform(0.1, 6.0, count, 1) * torch.where(calendar.is_fine(), 8.0, 1.0)
     season = season * amplitude * (calendar.seasons[:, :1] > 1)
     before = torch.cat([torch.zeros_like(level[:, :1]), level[:, :-1]], 1)
     return before + error + slope + momentum + drift + season
@@ -190,29 +196,33 @@ def mixtures(random: Random, calendar: Calendar, steps: int) -> Tensor:
 
 
 FAMILIES = (
-    (structural, 0.36, 0.3),
-    (exponential_smoothing, 0.22, 0.48),
-    (processes, 0.14, 0.05),
-    (regimes, 0.07, 0.02),
-    (events, 0.07, 0.03),
-    (walks, 0.07, 0.08),
-    (mixtures, 0.07, 0.04),
+    (structural, 0.42, 0.3),
+    (exponential_smoothing, 0.24, 0.54),
+    (processes, 0.1, 0.03),
+    (regimes, 0.05, 0.02),
+    (events, 0.07, 0.02),
+    (walks, 0.05, 0.06),
+    (mixtures, 0.07, 0.03),
 )
 """Families, and the share of each among long and among short series."""
 
 
-def _trend(random: Random, count: int, steps: int) -> Tensor:
+def _trend(random: Random, count: int, steps: int, coarse: Tensor | None = None) -> Tensor:
     """Lines, broken lines, saturating and smooth curves of size about 1; `[count, steps]`."""
     t = torch.linspace(0, 1, steps, device=random.device)[None]
-    slope = random.normal(count, 1).abs() * torch.where(random.chance(0.8, count, 1), 1.0, -1.0)
+    up = torch.where(random.chance(0.85, count, 1), 1.0, -1.0)
+    slope = (0.2 + random.normal(count, 1).abs()) * up
     broken = slope * t
     for _ in range(2):
-        change = random.normal(count, 1) * random.chance(0.6, count, 1)
+        change = 0.7 * random.normal(count, 1) * random.chance(0.6, count, 1)
         broken = broken + change * (t - random.uniform(0, 1, count, 1)).relu()
     rate = random.log_uniform(0.5, 10, count, 1)
     saturating = slope * (1 - torch.exp(-rate * t))
     smooth = smooth_processes(random, count, steps, 0.1, 1.0)
     kind = random.choice((0.3, 0.25, 0.15, 0.3), count)
+    if coarse is not None:
+        steady = random.choice((0.5, 0.3, 0.12, 0.08), count)
+        kind = torch.where(coarse[:, 0], steady, kind)
     return torch.stack([slope * t, broken, saturating, smooth])[kind, torch.arange(count)]
 
 
@@ -221,8 +231,11 @@ def _noise(random: Random, calendar: Calendar, steps: int) -> Tensor:
     count = len(calendar.number)
     lasting = random.uniform(0, 1, count, 1) < calendar.persistence(steps)
     white = random.normal(count, steps)
+    steepest = torch.where(calendar.is_fine(), 4.0, 2.4)
     exponent = torch.where(
-        lasting, random.uniform(0.8, 2.4, count, 1), random.uniform(0, 1.5, count, 1)
+        lasting,
+        0.8 + (steepest - 0.8) * random.uniform(0, 1, count, 1),
+        random.uniform(0, 1.5, count, 1),
     )
     colored = colored_noise(random, exponent, steps)
     phi = torch.where(
@@ -230,9 +243,11 @@ def _noise(random: Random, calendar: Calendar, steps: int) -> Tensor:
     )
     autoregressive = standardize(autoregressive_noise(random, phi, steps))
     heavy = standardize(random.student_t(3, count, steps))
-    few, many = (
+    few, many, smooth = (
         random.choice((0.6, 0.15, 0.13, 0.12), count),
         random.choice((0.12, 0.4, 0.43, 0.05), count),
+        random.choice((0.08, 0.7, 0.2, 0.02), count),
     )
-    kind = torch.where(lasting[:, 0], many, few)
+    kind = torch.where(calendar.is_fine()[:, 0], smooth, many)
+    kind = torch.where(lasting[:, 0], kind, few)
     return torch.stack([white, colored, autoregressive, heavy])[kind, torch.arange(count)]
