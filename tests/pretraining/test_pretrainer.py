@@ -137,7 +137,7 @@ def test_a_state_that_is_damaged_or_of_something_else_is_refused(
 def test_a_state_of_a_network_with_other_features_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network, "PATCH_FEATURES", 100)
+    monkeypatch.setattr(network, "CONTEXT_FEATURES", 100)
     with pytest.raises(DataError, match="another version"):
         Pretrainer(CONFIG, folder)
 

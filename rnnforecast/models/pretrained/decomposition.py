@@ -14,10 +14,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-ALPHAS = (0.02, 0.1, 0.3, 0.7)
+ALPHAS = (0.02, 0.1, 0.3, 0.7, 0.95)
 """Smoothing parameters of the levels."""
-N_SLOPES = 2
-"""Slopes: of the slowest two levels, and of the next two."""
+N_SLOPES = 3
+"""Slopes: of the slowest two levels, and of the next ones."""
 CYCLE_DECAY = 0.9
 """Weight of a cycle, of that of the next one."""
 ERROR_STEPS = 192

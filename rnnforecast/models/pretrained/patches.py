@@ -54,7 +54,8 @@ CHANGES = (
 LINES = (
     *("last", "drift", "cycle_with_change", "level"),
     *(f"level_{number + 1}" for number in range(len(ALPHAS))),
-    *(f"multiplicative_level_{number}" for number in (2, 3, 4)), "multiplicative_trend_2",
+    *(f"multiplicative_level_{number}" for number in range(2, len(ALPHAS) + 1)),
+    "multiplicative_trend_2",
 )  # fmt: skip
 """Lines from the last value, the cycle and the level; levels with the seasonal pattern, of values
 and of logarithms."""
@@ -162,10 +163,10 @@ def _multiplicative_lines(context: Context, ahead: int) -> tuple[Tensor, ...]:
     values = torch.where(is_positive, logs, z)
     parts = decompose(values, weight, context.periods.lags, ahead)
     _, damped = _slope_factors(ahead, z)
-    levels = parts.levels[:, 1:].unsqueeze(-1)  # [B, 3, 1]
+    levels = parts.levels[:, 1:].unsqueeze(-1)  # [B, A - 1, 1]
     lines = parts.pattern[:, None, z.shape[1] :] + levels
     sloped = lines[:, 1:2] + parts.slopes[:, 1:2, None] * damped
-    lines = torch.cat([lines, sloped], 1)  # [B, 4, T]
+    lines = torch.cat([lines, sloped], 1)  # [B, A, T]
     highest = torch.where(context.observed, values, -torch.inf).amax(1, keepdim=True)
     lines = lines.minimum(highest[:, None] + MAX_LOG_GROWTH)
     raised = torch.asinh(-zero[:, None] * torch.expm1(lines))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+MIN_SECOND_RISE = 0.3
+"""Smaller rises are no second period: the phases of a spurious one would add noise."""
 TOLERANCE = 0.12
 """Of rises, relative: of multiples of a period that rise about equally, the shortest is taken."""
 PRIOR = 0.6
@@ -47,7 +49,7 @@ def estimate_periods(z: Tensor, observed: Tensor, seasons: Tensor) -> Periods:
     first, strength = _best_lag(residual, weight, seasons)
     rest = _without_cycle(residual, weight, first)
     is_first = seasons == first[:, None]
-    second, other = _best_lag(rest, weight, torch.where(is_first, 0, seasons), exclude=first)
+    second, other = _best_lag(rest, weight, torch.where(is_first, 0, seasons), first=first)
     lags, strengths = torch.stack([first, second], 1), torch.stack([strength, other], 1)
     return Periods(lags, strengths)
 
@@ -88,10 +90,10 @@ def autocorrelation(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _best_lag(
-    x: Tensor, weight: Tensor, seasons: Tensor, exclude: Tensor | None = None
+    x: Tensor, weight: Tensor, seasons: Tensor, first: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The lag `[B]` with the highest rise of autocorrelation, 1 for none, and its
-    autocorrelation."""
+    """The lag `[B]` with the highest rise of autocorrelation, 1 for none, and its autocorrelation;
+    after the `first [B]` one, which `x` is without, longer by at least a half."""
     steps = x.shape[1]
     found = autocorrelation(x, weight)
     lag = torch.arange(steps, device=x.device)
@@ -103,8 +105,8 @@ def _best_lag(
     peak[:, 2:-1] = (found[:, 2:-1] >= found[:, 1:-2]) & (found[:, 2:-1] >= found[:, 3:])
     least = (MIN_RISE + RISE_OF_NOISE * length.rsqrt())[:, None]
     allowed = peak & (lag <= length[:, None] / MIN_CYCLES) & (rise > least)
-    if exclude is not None:
-        allowed &= lag != exclude[:, None]
+    if first is not None:
+        allowed &= (lag > 1.5 * first[:, None]) & (rise > MIN_SECOND_RISE)
     score = torch.where(allowed, (rise - LENGTH_PENALTY * lag / length[:, None]).clamp_min(0), 0.0)
     given = (seasons > 1) & (seasons < length[:, None]) & (seasons < steps)
     bonus = torch.zeros_like(score).scatter_add_(
@@ -113,8 +115,8 @@ def _best_lag(
     bonus[:, 0] = 0
     score = torch.where(bonus > 0, rise.clamp_min(0) + bonus, score)
     best = score.max(1, keepdim=True).values
-    first = (score >= best * (1 - TOLERANCE)) & (score > 0)
+    shortest = (score >= best * (1 - TOLERANCE)) & (score > 0)
     is_found = best[:, 0] > 0
-    chosen = torch.where(is_found, first.to(torch.uint8).argmax(1), 1)
+    chosen = torch.where(is_found, shortest.to(torch.uint8).argmax(1), 1)
     strength = torch.where(is_found, found.gather(1, chosen[:, None])[:, 0], 0.0)
     return chosen, strength

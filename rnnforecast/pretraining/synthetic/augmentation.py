@@ -28,11 +28,16 @@ def flip(random: Random, x: Tensor) -> Tensor:
     return torch.where(random.chance(0.05, count, 1), -x, x)
 
 
-def orient(random: Random, x: Tensor, share: Tensor) -> Tensor:
-    """The `share [B, 1]` of series that end lower than they start change their sign."""
-    quarter = max(x.shape[1] // 4, 1)
+def grow(random: Random, x: Tensor, share: Tensor) -> Tensor:
+    """The `share [B, 1]` of series grow: those that end lower than they start change their sign,
+    and half of all get a line besides."""
+    count, steps = x.shape
+    quarter = max(steps // 4, 1)
     falls = x[:, -quarter:].mean(1, keepdim=True) < x[:, :quarter].mean(1, keepdim=True)
-    return torch.where(falls & (random.uniform(0, 1, len(x), 1) < share), -x, x)
+    up = torch.where(falls, -x, x)
+    line = torch.linspace(0, 1, steps, device=random.device)
+    size = random.log_uniform(0.3, 20.0, count, 1) * random.chance(0.5, count, 1)
+    return torch.where(random.uniform(0, 1, count, 1) < share, standardize(up) + size * line, x)
 
 
 def smooth(random: Random, x: Tensor, share: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ def _series(random: Random, calendar: Calendar, steps: int) -> Tensor:
     x = augmentation.flip(random, augmentation.mix(random, x))
     fine, coarse = calendar.is_fine(), calendar.is_coarse(steps)
     x = augmentation.smooth(random, x, fine * 0.6)
-    x = augmentation.orient(random, x, torch.where(coarse, 0.85, torch.where(fine, 0.0, 0.35)))
+    x = augmentation.grow(random, x, torch.where(coarse, 0.8, torch.where(fine, 0.05, 0.35)))
     x = augmentation.modulate(random, x)
     x = augmentation.count_values(random, augmentation.place(random, x))
     return augmentation.add_outliers(random, augmentation.censor(random, x))

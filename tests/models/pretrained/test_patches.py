@@ -15,10 +15,10 @@ from rnnforecast.models.pretrained.patches import (
     CYCLES,
     DAMPING,
     DECAYS,
+    FUTURE_FEATURES,
     MAX_LOG_GROWTH,
-    PATCH_FEATURES,
-    STEP_FEATURE_NAMES,
-    STEP_FEATURES,
+    PAST_FEATURES,
+    PatchFeatures,
     patch_features,
 )
 from rnnforecast.types import Floats
@@ -38,17 +38,26 @@ def context() -> Context:
 
 
 @pytest.fixture(scope="module")
-def steps(context: Context) -> Callable[[str], Floats]:
-    """Features of all steps of context and horizon, `[B, L + T]`, by name."""
-    features = patch_features(context, AHEAD // PATCH_LENGTH)
-    each = by_step(features).double().numpy()
-    return lambda name: np.asarray(each[..., STEP_FEATURE_NAMES.index(name)])
+def features(context: Context) -> PatchFeatures:
+    return patch_features(context, AHEAD // PATCH_LENGTH)
 
 
-def by_step(features: Tensor) -> Tensor:
-    """Features of steps `[B, L + T, STEP_FEATURES]`."""
-    of_steps = features[..., : STEP_FEATURES * PATCH_LENGTH]
-    return of_steps.reshape(len(features), -1, STEP_FEATURES)
+@pytest.fixture(scope="module")
+def ahead_of(features: PatchFeatures) -> Callable[[str], Floats]:
+    """A feature of all steps of the horizon, `[B, T]`, by name."""
+    return lambda name: of_steps(features.future, FUTURE_FEATURES, name)
+
+
+@pytest.fixture(scope="module")
+def past_of(features: PatchFeatures) -> Callable[[str], Floats]:
+    """A feature of all steps of the context, `[B, L]`, by name."""
+    return lambda name: of_steps(features.past, PAST_FEATURES, name)
+
+
+def of_steps(patches: Tensor, names: tuple[str, ...], name: str) -> Floats:
+    """The feature `name` of each step `[B, N]` of patches whose steps have features `names`."""
+    steps = patches.reshape(len(patches), -1, len(names))
+    return np.asarray(steps[..., names.index(name)].double())
 
 
 def series_of(context: Context, row: int) -> tuple[Floats, Floats, list[int]]:
@@ -58,22 +67,28 @@ def series_of(context: Context, row: int) -> tuple[Floats, Floats, list[int]]:
     return z, np.sinh(z), context.periods.lags[row].tolist()
 
 
-def test_the_context_has_its_values_and_the_horizon_has_none(
-    context: Context, steps: Callable[[str], Floats]
+def test_the_past_has_its_values_and_its_decomposition(
+    context: Context, past_of: Callable[[str], Floats]
 ) -> None:
-    length = context.z.shape[1]
-    np.testing.assert_array_equal(steps("value")[:, :length], context.z)
-    np.testing.assert_array_equal(steps("observed")[:, :length], context.observed)
-    assert (steps("value")[:, length:] == 0).all()
-    assert (steps("observed")[:, length:] == 0).all()
+    parts = decompose(context.z, context.observed.float(), context.periods.lags, AHEAD)
+    np.testing.assert_array_equal(past_of("value"), context.z)
+    np.testing.assert_array_equal(past_of("observed"), context.observed)
+    np.testing.assert_array_equal(past_of("previous")[:, 1:], context.z[:, :-1])
+    assert (past_of("previous")[:, 0] == 0).all()
+    np.testing.assert_allclose(past_of("pattern"), parts.pattern[:, :-AHEAD], atol=1e-6)
+    np.testing.assert_allclose(past_of("adjusted"), parts.adjusted, atol=1e-6)
 
 
 @pytest.mark.parametrize("period", [0, 1])
 def test_earlier_cycles_are_those_of_the_same_phase_that_are_observed(
-    context: Context, steps: Callable[[str], Floats], period: int
+    context: Context,
+    past_of: Callable[[str], Floats],
+    ahead_of: Callable[[str], Floats],
+    period: int,
 ) -> None:
     value, known, mean = (
-        steps(f"{each}_{period + 1}") for each in ("cycle", "cycle_known", "cycles_mean")
+        np.concatenate([of(f"{each}_{period + 1}") for of in (past_of, ahead_of)], 1)
+        for each in ("cycle", "cycle_known", "cycles_mean")
     )
     for row in range(len(context.z)):
         z, _, lags = series_of(context, row)
@@ -90,7 +105,7 @@ def test_earlier_cycles_are_those_of_the_same_phase_that_are_observed(
 
 
 def test_lines_of_the_horizon_go_on_from_the_last_value_cycle_and_level(
-    context: Context, steps: Callable[[str], Floats]
+    context: Context, ahead_of: Callable[[str], Floats]
 ) -> None:
     ahead = np.arange(1, AHEAD + 1)
     for row in range(len(context.z)):
@@ -112,38 +127,38 @@ def test_lines_of_the_horizon_go_on_from_the_last_value_cycle_and_level(
         }
         for name, line in expected.items():
             np.testing.assert_allclose(
-                steps(name)[row, -AHEAD:], np.arcsinh(line), atol=2e-5, err_msg=name
+                ahead_of(name)[row], np.arcsinh(line), atol=2e-5, err_msg=name
             )
 
 
 def test_levels_and_slopes_of_the_horizon_are_those_of_the_decomposition(
-    context: Context, steps: Callable[[str], Floats]
+    context: Context, ahead_of: Callable[[str], Floats]
 ) -> None:
     parts = decompose(context.z, context.observed.float(), context.periods.lags, AHEAD)
     ahead = np.arange(1, AHEAD + 1)
     damped = np.cumsum(DAMPING**ahead)
     for number in range(parts.levels.shape[1]):
         line = parts.pattern[:, -AHEAD:] + parts.levels[:, number, None]
-        np.testing.assert_allclose(steps(f"level_{number + 1}")[:, -AHEAD:], line, rtol=1e-5)
+        np.testing.assert_allclose(ahead_of(f"level_{number + 1}"), line, rtol=1e-5)
     for number, slope in enumerate(parts.slopes.double().numpy().T):
         for name, line in (("slope", ahead), ("damped_slope", damped)):
-            found = steps(f"{name}_{number + 1}")[:, -AHEAD:]
+            found = ahead_of(f"{name}_{number + 1}")
             expected = np.clip(slope[:, None] * line, -MAX_NORMALIZED, MAX_NORMALIZED)
             np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 def test_deviations_from_the_slowest_level_and_the_last_cycle_pass(
-    context: Context, steps: Callable[[str], Floats]
+    context: Context, ahead_of: Callable[[str], Floats]
 ) -> None:
     parts = decompose(context.z, context.observed.float(), context.periods.lags, AHEAD)
     ahead = np.arange(1, AHEAD + 1)
     deviation = (parts.levels[:, -1:] - parts.levels[:, :1]).numpy()
     change = cycle_change(context.z, context.observed.float(), context.periods.lags[:, :1])
     for number, decay in enumerate(DECAYS):
-        found = steps(f"deviation_{number + 1}")[:, -AHEAD:]
+        found = ahead_of(f"deviation_{number + 1}")
         np.testing.assert_allclose(found, deviation * decay**ahead, rtol=1e-4, atol=1e-7)
     for number, decay in enumerate(DECAYS[1:]):
-        found = steps(f"cycle_change_{number + 1}")[:, -AHEAD:]
+        found = ahead_of(f"cycle_change_{number + 1}")
         expected = change.numpy() * decay**ahead
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7)
 
@@ -153,7 +168,7 @@ def test_multiplicative_forecasts_are_those_of_logarithms_of_positive_series() -
     random = np.random.default_rng(0)
     growth = 5 * 1.01**step * np.tile([1.0, 1.5, 0.7, 1.1], 24) * np.exp(random.normal(size=96) / 9)
     context = context_of(growth, growth - 20, seasons=(4, 0))
-    features = by_step(patch_features(context, AHEAD // PATCH_LENGTH)).double().numpy()
+    features = patch_features(context, AHEAD // PATCH_LENGTH)
     lags, known = context.periods.lags, context.observed.double()
     mean, scale = context.mean.numpy(), context.scale.numpy()
     logs = torch.from_numpy(np.log(growth / scale[0]))[None]
@@ -170,7 +185,7 @@ def test_multiplicative_forecasts_are_those_of_logarithms_of_positive_series() -
             expected = np.minimum(line, highest + MAX_LOG_GROWTH)
             if row == 0:
                 expected = np.arcsinh((np.exp(expected) * scale[0] - mean[0]) / scale[0])
-            found = features[row, -AHEAD:, STEP_FEATURE_NAMES.index(name)]
+            found = of_steps(features.future, FUTURE_FEATURES, name)[row]
             np.testing.assert_allclose(found, expected, atol=1e-4, err_msg=name)
 
 
@@ -178,13 +193,16 @@ def test_features_of_a_shorter_horizon_are_the_first_of_those_of_a_longer_one(
     context: Context,
 ) -> None:
     short, long = patch_features(context, 1), patch_features(context, 4)
-    assert short.shape[2] == PATCH_FEATURES
-    torch.testing.assert_close(short, long[:, : short.shape[1]])
+    torch.testing.assert_close(short.past, long.past)
+    torch.testing.assert_close(short.context, long.context)
+    torch.testing.assert_close(short.future, long.future[:, :1])
 
 
 def test_features_of_a_series_do_not_depend_on_the_others(context: Context) -> None:
-    alone = context_of(*([np.nan] * 96, noisy_season(40, 12.0)), seasons=(7, 28))
-    torch.testing.assert_close(patch_features(alone, 2)[1], patch_features(context, 2)[1])
+    others = context_of(*([np.nan] * 96, noisy_season(40, 12.0)), seasons=(7, 28))
+    found, expected = patch_features(others, 2), patch_features(context, 2)
+    for name in ("past", "future", "context"):
+        torch.testing.assert_close(getattr(found, name)[1], getattr(expected, name)[1])
 
 
 @pytest.mark.parametrize(
@@ -194,5 +212,6 @@ def test_features_of_a_series_do_not_depend_on_the_others(context: Context) -> N
 )
 def test_features_of_unusual_series_are_finite_and_bounded(series: list[float]) -> None:
     features = patch_features(context_of(series, seasons=(7, 365)), 46)
-    assert features.isfinite().all()
-    assert features.abs().max() < 1000
+    for each in (features.past, features.future, features.context):
+        assert each.isfinite().all()
+        assert each.abs().max() < 1000
