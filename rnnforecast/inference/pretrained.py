@@ -68,7 +68,7 @@ def pretrained_quantiles(
         with torch.no_grad():  # of this thread alone
             context = build_context(values.double(), observed, given.expand(len(observed), 2))
             trained = net(context, -(-horizon // PATCH_LENGTH))[:, :horizon]
-            quantiles = context.denormalize(net.head.at_levels(trained, levels).double())
+            quantiles = net.head.at_levels(context.denormalize(trained.double()), levels)
         found[rows] = quantiles[: len(rows)].numpy()
 
     # torch releases the lock of Python: a batch a core, each on one thread of torch

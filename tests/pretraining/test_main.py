@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,18 +23,19 @@ Command = Callable[..., int]
 
 
 @pytest.fixture
-def pretrain(monkeypatch: pytest.MonkeyPatch) -> Command:
+def pretrain(monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
     """Runs the command for a tiny network; returns its exit code."""
     monkeypatch.setattr(module, "VALIDATION_BATCHES", 1)
     monkeypatch.setattr(module, "VALIDATION_PATCHES", 64)
-    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    threads = torch.get_num_threads()
     sizes = ("--patches", "64", "--hidden-size", "8", "--layers", "1")
 
     def run(*arguments: str | Path) -> int:
         monkeypatch.setattr("sys.argv", ["pretraining", *map(str, arguments), *sizes])
         return main()
 
-    return run
+    yield run
+    torch.set_num_threads(threads)
 
 
 def history(folder: Path) -> list[dict[str, str]]:

@@ -63,7 +63,8 @@ class QuantileHead(Head):
         requested = torch.tensor(levels, dtype=self.levels.dtype, device=trained.device)
         if torch.equal(requested, self.levels):
             return trained
-        interpolated = self._interpolate(trained, requested.expand(*trained.shape[:-1], -1))
+        requested = requested.to(trained.dtype).expand(*trained.shape[:-1], -1)
+        interpolated = self._interpolate(trained, requested)
         return interpolated.cummax(-1).values  # rounding may break the order
 
     def export_quantiles(
@@ -92,7 +93,7 @@ class QuantileHead(Head):
         two of them, and beyond them on exponential tails through the two outermost."""
         if self.n_params == 1:
             return quantiles.expand_as(level)
-        own = self.levels
+        own = self.levels.to(quantiles.dtype)
         above = torch.searchsorted(own, level.contiguous()).clamp(1, self.n_params - 1)
         low, high = own[above - 1], own[above]
         inside = ((level - low) / (high - low)).clamp(0, 1)
