@@ -30,12 +30,17 @@ def flip(random: Random, x: Tensor) -> Tensor:
 
 def grow(random: Random, x: Tensor, share: Tensor) -> Tensor:
     """The `share [B, 1]` of series grow: those that end lower than they start change their sign,
-    and half of all get a line besides."""
+    and half of all get a growth besides, whose rate changes slowly and may break."""
     count, steps = x.shape
     quarter = max(steps // 4, 1)
     falls = x[:, -quarter:].mean(1, keepdim=True) < x[:, :quarter].mean(1, keepdim=True)
     up = torch.where(falls, -x, x)
-    line = torch.linspace(0, 1, steps, device=random.device)
+    change = smooth_processes(random, count, steps, 0.1, 1.0) * random.log_uniform(
+        0.1, 1.5, count, 1
+    )
+    later = torch.linspace(0, 1, steps, device=random.device) > random.uniform(0, 1, count, 1)
+    broken = later * random.normal(count, 1) * random.chance(0.4, count, 1)
+    line = (1 + change + broken).cumsum(1) / steps
     size = random.log_uniform(0.3, 20.0, count, 1) * random.chance(0.5, count, 1)
     return torch.where(random.uniform(0, 1, count, 1) < share, standardize(up) + size * line, x)
 

@@ -77,8 +77,9 @@ def structural(random: Random, calendar: Calendar, steps: int) -> Tensor:
         fine, random.log_uniform(0.7, 8.0, count, 1), random.log_uniform(0.1, 3.0, count, 1)
     )
     amplitude = torch.where(coarse, 0.5 * amplitude, amplitude)
-    other = amplitude * random.log_uniform(0.05, 1.0, count, 1)
-    within = torch.where(random.chance(0.5, count, 1), 1 + 0.4 * second, 1.0)  # day within week
+    other = amplitude * random.log_uniform(0.05, 2.0, count, 1)
+    # a day has another size and shape on each day of the week
+    within = 1 + random.uniform(0.1, 0.9, count, 1) * random.chance(0.5, count, 1) * second
     noise = _noise(random, calendar, steps) * torch.where(
         coarse | fine,
         random.log_uniform(0.02, 0.8, count, 1),
@@ -121,6 +122,10 @@ def exponential_smoothing(random: Random, calendar: Calendar, steps: int) -> Ten
     season = standardize(seasonal_walk(random, calendar.number, calendar.pairs, steps))
     amplitude = random.log_uniform(0.1, 6.0, count, 1) * torch.where(calendar.is_fine(), 8.0, 1.0)
     season = season * amplitude * (calendar.seasons[:, :1] > 1)
+    longer = seasonal_pattern(
+        random, calendar.seasons[:, 1], steps, random.integers(0, 2000, count)
+    )
+    season = season + longer * amplitude * random.log_uniform(0.1, 2.0, count, 1)
     before = torch.cat([torch.zeros_like(level[:, :1]), level[:, :-1]], 1)
     return before + error + slope + momentum + drift + season
 
@@ -221,7 +226,7 @@ def _trend(random: Random, count: int, steps: int, coarse: Tensor | None = None)
     smooth = smooth_processes(random, count, steps, 0.1, 1.0)
     kind = random.choice((0.3, 0.25, 0.15, 0.3), count)
     if coarse is not None:
-        steady = random.choice((0.5, 0.3, 0.12, 0.08), count)
+        steady = random.choice((0.35, 0.35, 0.15, 0.15), count)
         kind = torch.where(coarse[:, 0], steady, kind)
     return torch.stack([slope * t, broken, saturating, smooth])[kind, torch.arange(count)]
 

@@ -14,7 +14,7 @@ CALENDARS = (
     (60, 1, 0.2), (30, 1, 0.2), (6, 1, 0.2), (10, 1, 0.2), (3, 12, 0.2), (13, 52, 0.2),
 )  # fmt: skip
 """Two seasons in steps, 1 for none, and how often they are drawn."""
-RANDOM_SEASONS = 0.25
+RANDOM_SEASONS = 0.18
 """Share of batches' calendars with arbitrary seasons."""
 
 
