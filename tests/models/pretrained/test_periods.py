@@ -41,6 +41,14 @@ def test_a_pattern_of_quarters_days_or_months_is_found_beside_a_trend(season: in
     assert periods(values)[0] == season
 
 
+@pytest.mark.parametrize("steps", [24, 48, 1500])
+def test_most_noise_has_no_period(steps: int) -> None:
+    noise = np.random.default_rng(0).normal(size=(60, steps))
+    lags = context_of(*noise).periods.lags
+    assert (lags[:, 0] == 1).float().mean() > 0.5
+    assert (lags[:, 1] == 1).float().mean() > 0.9
+
+
 def test_noise_has_no_strong_period_and_a_known_season_is_preferred_in_it() -> None:
     values = np.random.default_rng(3).normal(size=400)
     assert (context_of(values).periods.strength < 0.25).all()

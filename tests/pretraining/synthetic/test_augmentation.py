@@ -12,7 +12,20 @@ from rnnforecast.pretraining.synthetic import augmentation
 from rnnforecast.pretraining.synthetic.random import Random
 
 COUNT, STEPS = 2000, 48
+SOME = torch.full((COUNT, 1), 0.5)
+
+
+def grow_some(random: Random, x: Tensor) -> Tensor:
+    return augmentation.grow(random, x, SOME)
+
+
+def smooth_some(random: Random, x: Tensor) -> Tensor:
+    return augmentation.smooth(random, x, SOME)
+
+
 CHANGES = [
+    grow_some,
+    smooth_some,
     augmentation.mix,
     augmentation.flip,
     augmentation.modulate,
@@ -41,6 +54,23 @@ def test_a_change_is_finite_repeatable_and_leaves_some_series(
     assert found.isfinite().all()
     assert torch.equal(found, change(Random(1), series))
     assert 0.03 < changed(found, series).float().mean() < 0.95
+
+
+def test_the_share_of_series_grows_and_the_others_do_not(series: Tensor) -> None:
+    found = augmentation.grow(Random(1), series, torch.arange(COUNT)[:, None] % 2)
+    assert torch.equal(found[::2], series[::2])
+    grown = found[1::2, -12:].mean(1) > found[1::2, :12].mean(1)
+    assert grown.float().mean() > 0.95
+
+
+def test_the_share_of_series_becomes_smooth_and_keeps_its_mean(series: Tensor) -> None:
+    noise = series.diff(dim=1)
+    found = augmentation.smooth(Random(1), noise, torch.arange(COUNT)[:, None] % 2)
+    assert torch.equal(found[::2], noise[::2])
+    sizes = found.diff(dim=1).abs().mean(1)
+    assert sizes[1::2].max() < 0.8 * sizes[::2].median()
+    level = augmentation.smooth(Random(1), torch.full((COUNT, STEPS), 7.0), 2 * SOME)
+    torch.testing.assert_close(level, torch.full((COUNT, STEPS), 7.0))
 
 
 def test_series_are_reversed_in_time_or_sign(series: Tensor) -> None:
