@@ -34,7 +34,8 @@ from rnnforecast.pipeline.run import Run
 from rnnforecast.spec.locations import NO_LEDGER
 from rnnforecast.workflow.predict import publish_forecast
 from rnnforecast.workflow.predict_forecast import Prediction
-from rnnforecast.workflow.predict_output import PredictResult
+from rnnforecast.workflow.predict_output import SUMMARY_FILE, PredictResult
+from rnnforecast.workflow.predict_previous import check_same_subject
 from rnnforecast.workflow.predict_subject import UntrainedSubject
 
 ID_LENGTH = 16
@@ -67,6 +68,7 @@ def issue_forecast(
     ledger: str | None = None,
     now: datetime | None = None,
     wait: float = 0.0,
+    keeps_others: bool = False,
     listener: ProgressListener | None = None,
     **options: Any,
 ) -> IssuedForecast:
@@ -82,13 +84,16 @@ def issue_forecast(
             none without a run.
         now: the time of the issue; the clock's by default.
         wait: seconds to wait for the lock.
+        keeps_others: whether data without a run do not replace the forecast of others.
         options: further arguments of `workflow.predict.predict`.
 
     Raises:
-        LockHeld, and the errors of `workflow.predict.publish_forecast`.
+        LockHeld, OutputPathError, and the errors of `workflow.predict.publish_forecast`.
     """
     listener = listener or NullListener()
     with output_lock(out, "predict", wait, on_wait=listener.info):
+        if keeps_others and not isinstance(subject, Path):
+            check_same_subject(Path(out, SUMMARY_FILE), subject)
         published = publish_forecast(subject, out, listener=listener, **options)
     prediction = published.prediction
     issued = IssuedForecast(published.result, prediction, "", "")

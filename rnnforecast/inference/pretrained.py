@@ -24,6 +24,8 @@ MAX_CONTEXT = 1536
 """Steps before the origin that are read at most."""
 CONTEXT_PATCHES = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, MAX_CONTEXT // PATCH_LENGTH)
 """Patches of a context: as few of these as hold the history, alone or among others."""
+MAX_HORIZON, SHORT_HORIZON = 736, 32
+"""Steps that it was trained to forecast: no more than these, and than the context or so few."""
 BATCH_SIZE = 64
 """Histories that are forecast at once, always as many: matrix products of other sizes round
 differently, and more are no faster."""

@@ -15,6 +15,7 @@ from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.profiling.coverage import last_ordinals
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
 from rnnforecast.output.forecast_frame import Status
+from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.panel_statistics import extremes
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.training_profile import MAX_ORDINAL, TrainingProfile
@@ -225,14 +226,17 @@ def fallback_name(spec: ForecastSpec) -> str:
     return "DOT" if spec.fallback == "dot" else "seasonal naive"
 
 
-def describe_errors(errors: Iterable[SeriesError], spec: ForecastSpec) -> Iterator[str]:
-    """A line for each code: how many series have it, and what is done about them."""
+def error_findings(errors: Iterable[SeriesError], spec: ForecastSpec) -> Iterator[Finding]:
+    """A finding for each code: how many series have it, and what is done about them."""
     name = fallback_name(spec)
     for error in errors:
         has_none = error.code == "no_values" or spec.on_series_error == "skip"
         method = "skipped" if has_none else f"forecast by the {name} method"
         more = f" and {error.count - 3:,} more" if error.count > 3 else ""
-        yield (
-            f"{error.count:,} series {method} ({error.code}): "
-            f"{join_names(list(error.series[:3]))}{more}; the first: {error.reason}"
+        names = join_names(list(error.series[:3]))
+        yield Finding(
+            error.code,
+            f"{error.count:,} series {method}: {names}{more}; the first: {error.reason}",
+            count=error.count,
+            series=error.series,
         )

@@ -25,10 +25,11 @@ from rnnforecast.pipeline.checks.data_counts import DataCounts
 from rnnforecast.pipeline.checks.data_findings import data_findings
 from rnnforecast.pipeline.checks.finding import Finding, raise_errors
 from rnnforecast.pipeline.checks.run_checks import CheckOptions, check_findings
+from rnnforecast.pipeline.checks.untrained_findings import untrained_findings
 from rnnforecast.pipeline.prepare import hash_data
 from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run import Run
-from rnnforecast.pipeline.series_errors import SeriesErrors, count_by_status, describe_errors
+from rnnforecast.pipeline.series_errors import SeriesErrors, count_by_status, error_findings
 from rnnforecast.training import device
 from rnnforecast.types import Ints
 from rnnforecast.wording import join_names, join_words
@@ -173,6 +174,7 @@ def forecast_cleaned(
         listener.info(line)
     data_sha256 = hash_data(cleaned)
     findings = list(data_findings(run, DataCounts.of_cleaned(run, cleaned), steps))
+    findings += [] if run.is_trained else untrained_findings(cleaned.panel, steps)
     if origin is not None:
         findings += [IN_SAMPLE] if is_in_sample(run, cleaned.panel) else []
     elif checks is not None:
@@ -182,8 +184,8 @@ def forecast_cleaned(
         findings += check_findings(context, checks.limits(run.spec.checks), strict=checks.strict)
     report_findings(findings, listener)
     found = forecast_series(run, cleaned, steps, engine=engine)
-    for line in describe_errors(found.errors.by_code(), run.spec.forecast):
-        listener.warning(line)
+    of_series = tuple(error_findings(found.errors.by_code(), run.spec.forecast))
+    report_findings(of_series, listener)
     rows = table_series(
         cleaned, found.status, horizon=steps, time_column=run.plan.read_options.data.time_name
     )
@@ -195,7 +197,7 @@ def forecast_cleaned(
         found.forecasts,
         found.status,
         tables,
-        tuple(findings),
+        (*findings, *of_series),
         data_sha256,
         found.errors,
         run.spec.forecast.exit_on_failed,

@@ -30,7 +30,7 @@ from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import read_run_folder
 from rnnforecast.pipeline.run_overrides import with_overrides
 from rnnforecast.pipeline.run_versions import resolve_run
-from rnnforecast.pipeline.series_errors import describe_errors
+from rnnforecast.pipeline.series_errors import error_findings
 from rnnforecast.spec.locations import is_url
 from rnnforecast.training import device
 from rnnforecast.wording import count_of
@@ -267,9 +267,8 @@ def _publish(
     findings = parts_findings(
         run, parts, dataset.partitions, records, counts, checks, result.data_sha256, previous
     )
+    findings += error_findings(result.series_errors, run.spec.forecast)
     report_findings(findings, listener)
-    for line in describe_errors(result.series_errors, run.spec.forecast):
-        listener.warning(line)
     result = replace(result, warnings=tuple(findings))
     publish_parts(parts, out, records, result, source, force=force)
     work.remove()

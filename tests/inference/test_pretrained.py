@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.inference.pretrained import BATCH_SIZE, MAX_CONTEXT, pretrained_quantiles
+from rnnforecast.inference.pretrained import (
+    BATCH_SIZE,
+    MAX_CONTEXT,
+    MAX_HORIZON,
+    pretrained_quantiles,
+)
+from rnnforecast.pretraining.synthetic import batches
 from rnnforecast.statistical.histories import Histories
 from rnnforecast.types import Floats
 from tests.models.pretrained.contexts import small_network
@@ -122,3 +128,7 @@ def test_small_changes_of_large_values_are_seen() -> None:
     ]  # fmt: skip
     np.testing.assert_allclose(bands[0], bands[1], atol=1e-3)
     assert np.ptp(bands[0]) < 20 * np.ptp(values)
+
+
+def test_context_and_horizon_are_no_longer_than_those_of_the_pretraining() -> None:
+    assert (MAX_CONTEXT, MAX_HORIZON) == (batches.LONGEST, batches.MAX_HORIZON)

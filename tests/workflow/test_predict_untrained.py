@@ -236,6 +236,9 @@ def test_series_with_a_simple_forecast_count_as_written(frame: pd.DataFrame) -> 
     (problem,) = prediction.part_failed_error("out").problems
     assert problem.found == "1 series lack one by the model: a (all observed values are equal)"
     assert problem.cure.startswith("the forecasts of 3 series were written to out; ")
+    (warning,) = prediction.warnings
+    assert (warning.code, warning.count, warning.series) == ("constant", 1, ("a",))
+    assert "seasonal naive" in warning.message
 
 
 def test_the_change_to_a_year_before_is_of_the_total_that_is_said() -> None:

@@ -178,7 +178,9 @@ def predict(
             if partitions and run is not None:
                 issued = issue_partitions(run, target, resume=resume, **options)
             else:
-                issued = issue_forecast(found, target, plots=plots, report=report, **options)
+                options |= {"plots": plots, "report": report}
+                keeps_others = out is None and not force
+                issued = issue_forecast(found, target, keeps_others=keeps_others, **options)
         except StaleInput as error:
             if json:
                 console.print_json({"warnings": error.findings})

@@ -72,6 +72,11 @@ def test_a_folder_is_that_of_a_run_and_can_be_reported_again(given: Run, rnnfore
     assert "No network was trained on these data" in page
     command = html.unescape(page)
     assert f"rnnforecast predict data.csv --horizon 15 {shlex.join(options)}" in command
+    Path("other").mkdir()
+    Path("other/data.csv").write_bytes(Path("data.csv").read_bytes())
+    other = rnnforecast("predict", "other/data.csv")
+    assert other.exit_code == 2, "it has the name of the first"
+    assert "forecast of data.csv" in other.stderr
     (folder / "report.html").unlink()
     assert rnnforecast("report", folder).exit_code == 0
     assert (folder / "report.html").read_text(encoding="utf-8") == page
