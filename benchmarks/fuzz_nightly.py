@@ -95,6 +95,7 @@ def stub_pictures() -> None:
 def run_ledger(chance: random.Random) -> str:
     """A mutated ledger: it is scored, a forecast is added, and it is scored again."""
     from rnnforecast.batch.issue import issue_forecast
+    from rnnforecast.workflow.predict_request import ForecastRequest
 
     run = _start(chance)
     location = chance.choice((_mutate_parquet_ledger, _mutate_sqlite_ledger))(chance, run)
@@ -107,7 +108,13 @@ def run_ledger(chance: random.Random) -> str:
                 else:
                     out = "forecast.csv"
                     issued = issue_forecast(
-                        run.folder, out, data=["data.csv"], plots=False, ledger=location, force=True
+                        run.folder,
+                        out,
+                        ForecastRequest(),
+                        data=["data.csv"],
+                        plots=False,
+                        ledger=location,
+                        force=True,
                     )
                     check_forecast(Path(out))
                     endings.append("added" if issued.ledger else "not added")
@@ -374,12 +381,13 @@ def _work_on(chance: random.Random, store: Path, run: TrainedRun) -> str:
     from rnnforecast.pipeline.run_folder import load_run
     from rnnforecast.pipeline.run_retention import prune
     from rnnforecast.workflow.calibrate import calibrate
+    from rnnforecast.workflow.predict_request import ForecastRequest
 
     kind = chance.choice(("predict", "predict", "prune", "rollback", "new", "calibrate", "unlock",
                           "lock", "load"))  # fmt: skip
     if kind == "predict":
         out = chance.choice(("out", "out/", "out", "mine", "new/", "link", "loop", "out.csv"))
-        issue_forecast(store, out, data=["data.csv"], plots=False, ledger="none")
+        issue_forecast(store, out, ForecastRequest(), data=["data.csv"], plots=False, ledger="none")
         for place in (Path(out, "forecast.csv"), Path(out)):
             if place.is_file():
                 check_forecast(place)

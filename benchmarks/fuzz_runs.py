@@ -106,7 +106,9 @@ def _add_nights(run: TrainedRun) -> None:
     """The store, the ledgers and the forecast of a run."""
     from rnnforecast.batch.issue import issue_forecast
     from rnnforecast.batch.job.summary import new_summary
+    from rnnforecast.pipeline.checks.run_checks import CheckOptions
     from rnnforecast.pipeline.run_versions import new_version
+    from rnnforecast.workflow.predict_request import ForecastRequest
 
     for day in (1, 2):
         with new_version(run.store, datetime(2024, 2, day, tzinfo=UTC)) as version:
@@ -124,9 +126,9 @@ def _add_nights(run: TrainedRun) -> None:
             issue_forecast(
                 run.folder,
                 str(run.output) + "/",
+                ForecastRequest(checks=CheckOptions(datetime(2024, 2, 1 + number, tzinfo=UTC))),
                 data=[str(run.folder.with_name("part.csv"))],
                 ledger=ledger,
-                now=datetime(2024, 2, 1 + number, tzinfo=UTC),
                 plots=False,
             )
     summary = new_summary("night")

@@ -68,18 +68,16 @@ def predict(
         window = {"horizon": horizon or 1}
         inputs = read_inputs(spec, data, rules=RULES_WITHOUT_HORIZON, window=window)
     from rnnforecast.api.run import forecast_frame
-    from rnnforecast.pipeline.checks.run_checks import CheckOptions
+    from rnnforecast.workflow.predict_request import ForecastRequest
     from rnnforecast.workflow.predict_subject import UntrainedSubject
+    from rnnforecast.workflow.predict_totals import NO_EXTRA_TABLES
     from rnnforecast.workflow.predict_untrained import forecast_untrained
 
     listener = ApiListener(progress)
     subject = UntrainedSubject("data", "data", inputs.source, inputs.spec, has_horizon)
-    _, prediction = forecast_untrained(
-        subject,
-        origin=None if origin is None else str(origin),
-        checks=CheckOptions(),
-        listener=listener,
-    )
+    origin = None if origin is None else str(origin)
+    request = ForecastRequest(None, origin, NO_EXTRA_TABLES, listener=listener)
+    _, prediction = forecast_untrained(subject, request)
     if prediction.failed:
         listener.warning(str(prediction.part_failed_error()))
     return forecast_frame(prediction)

@@ -20,7 +20,6 @@ from rnnforecast.output.folder_snapshot import FolderFiles
 from rnnforecast.output.forecast_table import with_timezone
 from rnnforecast.output.json_files import parse_json
 from rnnforecast.pipeline import run_folder
-from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.evaluation_table import evaluation_table, evaluation_table_in
 from rnnforecast.pipeline.run import Run as FittedRun
 from rnnforecast.pipeline.run_folder import HOLDOUT_FILE, METRICS_FILE, STATE_FILE
@@ -28,6 +27,8 @@ from rnnforecast.spec.load import parse_spec
 from rnnforecast.spec.spec import Spec
 from rnnforecast.wording import join_names
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
+from rnnforecast.workflow.predict_request import ForecastRequest
+from rnnforecast.workflow.predict_totals import NO_EXTRA_TABLES
 from rnnforecast.workflow.train import save_trained
 from rnnforecast.workflow.train_output import TrainedRun
 
@@ -246,14 +247,9 @@ class Run:
     ) -> Prediction:
         horizon = whole_number(horizon, "horizon")
         listener = ApiListener(progress)
-        prediction = forecast_data(
-            self._fitted,
-            self.read_source(data),
-            horizon=horizon,
-            origin=None if origin is None else str(origin),
-            checks=CheckOptions(),
-            listener=listener,
-        )
+        origin = None if origin is None else str(origin)
+        request = ForecastRequest(horizon, origin, NO_EXTRA_TABLES, listener=listener)
+        prediction = forecast_data(self._fitted, self.read_source(data), request)
         if prediction.failed:
             listener.warning(str(prediction.part_failed_error()))
         return prediction

@@ -6,7 +6,7 @@ import hashlib
 import json
 import signal
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,13 @@ from rnnforecast.errors import RnnForecastError, Stopped
 from rnnforecast.output.forecast_frame import ForecastSeries, forecast_frame
 from rnnforecast.pipeline.calibration import store_timestamp
 from rnnforecast.pipeline.checks.finding import Finding
-from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run import Run
 from rnnforecast.spec.locations import NO_LEDGER
 from rnnforecast.workflow.predict import publish_forecast
 from rnnforecast.workflow.predict_forecast import Prediction
 from rnnforecast.workflow.predict_output import SUMMARY_FILE, PredictResult
 from rnnforecast.workflow.predict_previous import check_same_subject
+from rnnforecast.workflow.predict_request import ForecastRequest
 from rnnforecast.workflow.predict_subject import UntrainedSubject
 
 ID_LENGTH = 16
@@ -64,12 +64,11 @@ class IssuedForecast:
 def issue_forecast(
     subject: Path | UntrainedSubject,
     out: str,
+    request: ForecastRequest,
     *,
     ledger: str | None = None,
-    now: datetime | None = None,
     wait: float = 0.0,
     keeps_others: bool = False,
-    listener: ProgressListener | None = None,
     **options: Any,
 ) -> IssuedForecast:
     """Publishes the forecast of a run under the lock of `out`, and writes it to the ledger.
@@ -79,30 +78,28 @@ def issue_forecast(
 
     Args:
         subject: the run, or a store of versions, of which the latest is used; or data without one.
-        out: see `workflow.predict.predict`.
+        out: see `workflow.predict.publish_forecast`.
         ledger: a folder or a database URL, ``none`` for none; by default `default_location`, and
             none without a run.
-        now: the time of the issue; the clock's by default.
         wait: seconds to wait for the lock.
         keeps_others: whether data without a run do not replace the forecast of others.
-        options: further arguments of `workflow.predict.predict`.
+        options: further arguments of `workflow.predict.publish_forecast`.
 
     Raises:
         LockHeld, OutputPathError, and the errors of `workflow.predict.publish_forecast`.
     """
-    listener = listener or NullListener()
-    with output_lock(out, "predict", wait, on_wait=listener.info):
+    with output_lock(out, "predict", wait, on_wait=request.listener.info):
         if keeps_others and not isinstance(subject, Path):
             check_same_subject(Path(out, SUMMARY_FILE), subject)
-        published = publish_forecast(subject, out, listener=listener, **options)
+        published = publish_forecast(subject, out, request, **options)
     prediction = published.prediction
     issued = IssuedForecast(published.result, prediction, "", "")
     has_run = isinstance(subject, Path)
-    if options.get("origin") is not None or (ledger is None and not has_run):
+    if request.origin is not None or (ledger is None and not has_run):
         return issued
     folder = subject if isinstance(subject, Path) else subject.path
     try:
-        recorded = record_issue(folder, published.run, prediction, ledger, now, listener)
+        recorded = record_issue(folder, published.run, prediction, request, ledger)
     except KeyboardInterrupt as error:
         text = f"the forecast is written to {published.result.out}, but not to the ledger"
         raise Stopped(text, getattr(error, "number", signal.SIGINT)) from None
@@ -130,9 +127,8 @@ def record_issue(
     folder: Path,
     run: Run,
     prediction: Prediction,
+    request: ForecastRequest,
     ledger: str | None,
-    now: datetime | None,
-    listener: ProgressListener | None,
 ) -> RecordedIssue | None:
     """Writes a published forecast to the ledger; None for no ledger. One that cannot be written is
     a finding. Arguments as in `issue_forecast`."""
@@ -140,13 +136,12 @@ def record_issue(
         return None
     location = ledger or default_location(folder)
     try:
-        issue = build_issue(folder, run, prediction, as_utc(now or datetime.now(UTC)))
+        issue = build_issue(folder, run, prediction, as_utc(request.now))
         found = open_ledger(location)
         found.append(issue)
     except RnnForecastError as error:
         finding = Finding("ledger_not_written", f"the ledger was not written: {error}")
-        if listener is not None:
-            listener.warning(str(finding))
+        request.listener.warning(str(finding))
         return RecordedIssue(finding=finding)
     return RecordedIssue(issue.info.issue_id, found.location, len(issue.table))
 

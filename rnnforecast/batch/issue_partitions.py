@@ -9,7 +9,7 @@ import hashlib
 import json
 import signal
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,12 @@ from rnnforecast.datetimes import as_utc
 from rnnforecast.errors import RnnForecastError, Stopped
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.evaluation_table import quantile_level
-from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run import Run
 from rnnforecast.spec.locations import NO_LEDGER
 from rnnforecast.workflow.predict_partitions import PublishedParts, publish_partitions
 from rnnforecast.workflow.predict_partitions_output import PartsResult
 from rnnforecast.workflow.predict_partitions_record import PartRecord
+from rnnforecast.workflow.predict_request import ForecastRequest
 
 
 @dataclass(frozen=True)
@@ -58,27 +58,25 @@ class IssuedParts:
 def issue_partitions(
     folder: Path,
     out: str,
+    request: ForecastRequest,
     *,
     ledger: str | None = None,
-    now: datetime | None = None,
     wait: float = 0.0,
-    listener: ProgressListener | None = None,
     **options: Any,
 ) -> IssuedParts:
     """As `issue_forecast`, for a dataset that is forecast by `publish_partitions`, which has the
     further arguments `options` and raises the same errors."""
-    listener = listener or NullListener()
-    with output_lock(out, "predict", wait, on_wait=listener.info):
-        published = publish_partitions(folder, out, listener=listener, **options)
-        if ledger == NO_LEDGER or options.get("origin") is not None:
+    with output_lock(out, "predict", wait, on_wait=request.listener.info):
+        published = publish_partitions(folder, out, request, **options)
+        if ledger == NO_LEDGER or request.origin is not None:
             return IssuedParts(published.result)
         location = ledger or default_location(folder)
         try:
-            return _record(folder, published, location, as_utc(now or datetime.now(UTC)))
+            return _record(folder, published, location, as_utc(request.now))
         except RnnForecastError as error:
             text = f"the ledger was not written, or not all of it: {error}"
             finding = Finding("ledger_not_written", text)
-            listener.warning(str(finding))
+            request.listener.warning(str(finding))
             warnings = (*published.result.warnings, finding)
             return IssuedParts(replace(published.result, warnings=warnings))
         except KeyboardInterrupt as error:

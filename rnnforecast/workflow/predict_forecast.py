@@ -19,25 +19,24 @@ from rnnforecast.data.profiling.cleaning_report import describe_changes
 from rnnforecast.data.time.format import format_timestamp
 from rnnforecast.errors import PartFailed, Problem, UsageError
 from rnnforecast.evaluation.evaluated_windows import WindowForecast
-from rnnforecast.parallel.engine import Engine
-from rnnforecast.pipeline.checks.context import CheckContext, CheckedData, PreviousForecast
+from rnnforecast.pipeline.checks.context import CheckContext, CheckedData
 from rnnforecast.pipeline.checks.data_counts import DataCounts
 from rnnforecast.pipeline.checks.data_findings import data_findings
 from rnnforecast.pipeline.checks.finding import Finding, raise_errors
-from rnnforecast.pipeline.checks.run_checks import CheckOptions, check_findings
+from rnnforecast.pipeline.checks.run_checks import check_findings
 from rnnforecast.pipeline.checks.untrained_findings import untrained_findings
 from rnnforecast.pipeline.prepare import hash_data
-from rnnforecast.pipeline.progress import NullListener, ProgressListener
+from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.series_errors import SeriesErrors, count_by_status, error_findings
 from rnnforecast.training import device
 from rnnforecast.types import Ints
 from rnnforecast.wording import join_names, join_words
 from rnnforecast.workflow.backtest_data import BacktestData
+from rnnforecast.workflow.predict_request import ForecastRequest
 from rnnforecast.workflow.predict_series import forecast_series
 from rnnforecast.workflow.predict_size import check_last_timestamp, check_size
 from rnnforecast.workflow.predict_tables import forecast_tables, table_series
-from rnnforecast.workflow.predict_totals import NO_EXTRA_TABLES, ExtraTablesRequest
 
 IN_SAMPLE = Finding(
     "in_sample",
@@ -105,103 +104,68 @@ def failed_series(
     return errors.reasons(mask)
 
 
-def forecast_data(
-    run: Run,
-    source: Sequence[DataSource],
-    *,
-    horizon: int | None = None,
-    origin: str | None = None,
-    extra_tables: ExtraTablesRequest = NO_EXTRA_TABLES,
-    checks: CheckOptions | None = None,
-    previous: PreviousForecast | None = None,
-    engine: Engine | None = None,
-    listener: ProgressListener | None = None,
-) -> Prediction:
+def forecast_data(run: Run, source: Sequence[DataSource], request: ForecastRequest) -> Prediction:
     """Forecasts every series of the files or data frames `source` from its end on.
-
-    Args:
-        horizon: steps ahead; the run's by default.
-        origin: the first timestamp to forecast, from what was known before it; the end of each
-            series by default.
-        extra_tables: totals and sample paths; None means those of the run's spec.
-        checks: how data and model are checked; None for not at all, as with an `origin`.
-        previous: the forecast that is to be replaced.
-        engine: runs the statistical forecasts of many series, see `statistical_quantiles`.
 
     Raises:
         DataError, also if a series has an error and `forecast.on_series_error` is ``fail``;
         UsageError; StaleInput if a check finds an error.
     """
     place_networks(run)
-    steps = horizon or run.horizon
-    _, n_paths = extra_tables.resolve(run, steps)
+    steps = request.steps(run)
+    _, n_paths = request.extra_tables.resolve(run, steps)
     check_size(run, steps, n_paths)  # of one target, before covariates of all steps are made
-    return forecast_cleaned(
-        run,
-        read_data(run, source, steps, origin),
-        horizon=horizon,
-        origin=origin,
-        extra_tables=extra_tables,
-        checks=checks,
-        previous=previous,
-        engine=engine,
-        listener=listener,
-    )
+    return forecast_cleaned(run, read_data(run, source, steps, request.origin), request)
 
 
-def forecast_cleaned(
-    run: Run,
-    cleaned: CleanedData,
-    *,
-    horizon: int | None = None,
-    origin: str | None = None,
-    extra_tables: ExtraTablesRequest = NO_EXTRA_TABLES,
-    checks: CheckOptions | None = None,
-    previous: PreviousForecast | None = None,
-    engine: Engine | None = None,
-    listener: ProgressListener | None = None,
-) -> Prediction:
-    """As `forecast_data`, for data that were read, up to the `origin`, and cleaned."""
-    listener = listener or NullListener()
-    steps = horizon or run.horizon
-    totals, n_paths = extra_tables.resolve(run, steps)
-    check_size(run, steps, n_paths, cleaned.panel.n_series * len(cleaned.panel.target_names))
-    check_last_timestamp(cleaned.panel, steps)
-    if left_out := extra_tables.left_out(run, steps):
+def forecast_cleaned(run: Run, cleaned: CleanedData, request: ForecastRequest) -> Prediction:
+    """As `forecast_data`, for data that were read, up to the origin, and cleaned."""
+    panel, steps, listener = cleaned.panel, request.steps(run), request.listener
+    totals, n_paths = request.extra_tables.resolve(run, steps)
+    check_size(run, steps, n_paths, panel.n_series * len(panel.target_names))
+    check_last_timestamp(panel, steps)
+    if left_out := request.extra_tables.left_out(run, steps):
         totals_of = join_words([f"{each:,}" for each in left_out])
         listener.info(f"totals of {totals_of} steps are left out: {steps:,} steps are forecast")
     for line in describe_changes(cleaned.changes.counts, requested=True):
         listener.info(line)
     data_sha256 = hash_data(cleaned)
-    findings = list(data_findings(run, DataCounts.of_cleaned(run, cleaned), steps))
-    findings += [] if run.is_trained else untrained_findings(cleaned.panel, steps)
-    if origin is not None:
-        findings += [IN_SAMPLE] if is_in_sample(run, cleaned.panel) else []
-    elif checks is not None:
-        context = CheckContext(
-            run, CheckedData.of_cleaned(cleaned), steps, checks.now, data_sha256, previous
-        )
-        findings += check_findings(context, checks.limits(run.spec.checks), strict=checks.strict)
+    findings = _findings(run, cleaned, request, data_sha256)
     report_findings(findings, listener)
-    found = forecast_series(run, cleaned, steps, engine=engine)
+    found = forecast_series(run, cleaned, steps, engine=request.engine)
     of_series = tuple(error_findings(found.errors.by_code(), run.spec.forecast))
     report_findings(of_series, listener)
-    rows = table_series(
-        cleaned, found.status, horizon=steps, time_column=run.plan.read_options.data.time_name
-    )
-    tables = forecast_tables(
-        run, rows, found.forecasts, found.all_levels, totals=totals, n_paths=n_paths
-    )
+    time_column = run.plan.read_options.data.time_name
+    rows = table_series(cleaned, found.status, horizon=steps, time_column=time_column)
     return Prediction(
         cleaned,
         found.forecasts,
         found.status,
-        tables,
+        forecast_tables(
+            run, rows, found.forecasts, found.all_levels, totals=totals, n_paths=n_paths
+        ),
         (*findings, *of_series),
         data_sha256,
         found.errors,
         run.spec.forecast.exit_on_failed,
     )
+
+
+def _findings(
+    run: Run, cleaned: CleanedData, request: ForecastRequest, data_sha256: str
+) -> list[Finding]:
+    """What is found in the data, and by the checks."""
+    steps, checks = request.steps(run), request.checks
+    findings = list(data_findings(run, DataCounts.of_cleaned(run, cleaned), steps))
+    findings += [] if run.is_trained else untrained_findings(cleaned.panel, steps)
+    if request.origin is not None:
+        return [*findings, IN_SAMPLE] if is_in_sample(run, cleaned.panel) else findings
+    if checks is None:
+        return findings
+    data = CheckedData.of_cleaned(cleaned)
+    context = CheckContext(run, data, steps, checks.now, data_sha256, request.previous)
+    limits = checks.limits(run.spec.checks)
+    return [*findings, *check_findings(context, limits, strict=checks.strict)]
 
 
 def report_findings(findings: Sequence[Finding], listener: ProgressListener) -> None:

@@ -41,6 +41,8 @@ from rnnforecast.workflow.predict_places import (
     is_folder,
     table_path,
 )
+from rnnforecast.workflow.predict_previous import data_since
+from rnnforecast.workflow.predict_request import ForecastRequest
 from rnnforecast.workflow.predict_tables import write_table
 from rnnforecast.workflow.report_forecast_page import forecast_report
 
@@ -93,14 +95,15 @@ class UnpublishedForecast:
     prediction: Prediction
     data: tuple[str, ...]
     """The files that were read."""
-    origin: str | None
-    totals: tuple[int, ...]
-    """Numbers of steps whose totals were requested."""
-    made_at: datetime
-    data_since: datetime
-    """When a forecast was first made from the same data."""
+    request: ForecastRequest
     given: Mapping[str, Any] | None = None
     """Of a forecast without a run: what it is of, see `UntrainedSubject.to_json`."""
+
+    @property
+    def data_since(self) -> datetime:
+        """When a forecast was first made from the same data."""
+        request = self.request
+        return data_since(request.previous, self.prediction.data_sha256, request.now)
 
 
 def write_to(
@@ -110,13 +113,12 @@ def write_to(
     plots: bool = True,
     report: bool = True,
     force: bool = False,
-    listener: ProgressListener | None = None,
 ) -> PredictResult:
     """Writes a forecast to `out`, whole or not at all; arguments as in `publish_forecast`.
 
     Raises OutputError, UsageError.
     """
-    options: dict[str, Any] = {"plots": plots, "report": report, "listener": listener}
+    options: dict[str, Any] = {"plots": plots, "report": report}
     prediction = forecast.prediction
     if not is_url(out):
         return _write_files(forecast, out, _build_result(out, forecast), force=force, **options)
@@ -136,10 +138,9 @@ def _write_files(
     out: str,
     result: PredictResult,
     *,
-    plots: bool = True,
-    report: bool = True,
+    plots: bool,
+    report: bool,
     force: bool = False,
-    listener: ProgressListener | None = None,
 ) -> PredictResult:
     """As `write_to`, for a path, which may be a copy of the place in `result`."""
     run, prediction = forecast.run, forecast.prediction
@@ -152,7 +153,7 @@ def _write_files(
     plotted = _series_to_plot(run, panel) if plots else np.empty(0, dtype=np.int64)
     given = forecast.given or {"run": str(forecast.files.path.resolve())}
     inputs = {**given, **run.metadata["versions"]}
-    inputs |= {"data": absolute_sources(forecast.data), "origin": forecast.origin}
+    inputs |= {"data": absolute_sources(forecast.data), "origin": forecast.request.origin}
     with atomic_folder(Path(out), "forecast", force=force) as partial:
         _write_tables(tables, panel, lambda name: str(partial / f"{name}.csv"))
         try:
@@ -163,20 +164,20 @@ def _write_files(
                     forecast.files,
                     run,
                     prediction,
-                    requested_totals=forecast.totals,
+                    requested_totals=forecast.request.extra_tables.totals or (),
                     given=forecast.given,
-                    origin=forecast.origin,
+                    origin=forecast.request.origin,
                 )
                 write_text(partial / REPORT_FILE, render_forecast_report(content))
             write_json(partial / SUMMARY_FILE, inputs | asdict(result))
         except (OutputError, OSError) as error:
-            result = _without_pictures(partial, result, error, listener)
+            result = _without_pictures(partial, result, error, forecast.request.listener)
             write_json(partial / SUMMARY_FILE, inputs | asdict(result))
     return result
 
 
 def _without_pictures(
-    folder: Path, result: PredictResult, error: Exception, listener: ProgressListener | None
+    folder: Path, result: PredictResult, error: Exception, listener: ProgressListener
 ) -> PredictResult:
     """The result without plots and page, which are deleted: they never cost the tables."""
     shutil.rmtree(folder / "plots", ignore_errors=True)
@@ -186,8 +187,7 @@ def _without_pictures(
         f"the tables are written, but plots and report are not: {error}",
         cure="make room for them, or leave them out with --no-plots and --no-report",
     )
-    if listener is not None:
-        listener.warning(str(finding))
+    listener.warning(str(finding))
     return replace(result, plots=0, warnings=(*result.warnings, finding))
 
 
@@ -211,7 +211,7 @@ def _build_result(out: str, forecast: UnpublishedForecast) -> PredictResult:
         data_since=forecast.data_since.isoformat(timespec="seconds"),
         trained_at=run.trained_at.isoformat() if run.is_trained else "",
         trained_until=store_timestamp(run.trained_until) if run.is_trained else "",
-        written_at=forecast.made_at.isoformat(timespec="seconds"),
+        written_at=forecast.request.now.isoformat(timespec="seconds"),
         warnings=prediction.warnings,
     )
 

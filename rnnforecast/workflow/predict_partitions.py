@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,15 +16,12 @@ from rnnforecast import __version__
 from rnnforecast.data.io.distinct_series import DistinctSeries, repeated_series_error
 from rnnforecast.data.io.partitions import Partition, list_partitions, total_rows
 from rnnforecast.data.profiling.cleaning_report import describe_changes
-from rnnforecast.errors import DataError, Problem, RnnForecastError, Stopped, UsageError
+from rnnforecast.errors import DataError, Problem, UsageError
 from rnnforecast.output.work_folder import WorkFolder
-from rnnforecast.parallel.engine import Engine
-from rnnforecast.parallel.in_process import InProcessEngine
+from rnnforecast.parallel.in_process import IN_PROCESS
 from rnnforecast.pipeline.checks.data_counts import add_counts
-from rnnforecast.pipeline.checks.run_checks import CheckOptions
 from rnnforecast.pipeline.checks.series_ends import checked_sample
 from rnnforecast.pipeline.partition_tasks import run_partitions
-from rnnforecast.pipeline.progress import NullListener, ProgressListener
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import read_run_folder
 from rnnforecast.pipeline.run_overrides import with_overrides
@@ -55,10 +51,10 @@ from rnnforecast.workflow.predict_partitions_task import (
     forecast_part,
     read_run_and_checksums,
 )
-from rnnforecast.workflow.predict_partitions_unfinished import describe_unfinished, prepare_work
+from rnnforecast.workflow.predict_partitions_unfinished import prepare_work, say_what_is_kept
 from rnnforecast.workflow.predict_places import check_apart, check_outside, check_place, is_folder
 from rnnforecast.workflow.predict_previous import read_previous
-from rnnforecast.workflow.predict_totals import ExtraTablesRequest
+from rnnforecast.workflow.predict_request import ForecastRequest
 
 
 @dataclass(frozen=True)
@@ -74,17 +70,12 @@ class PublishedParts:
 def publish_partitions(
     folder: Path,
     out: str,
+    request: ForecastRequest,
     *,
     data: Sequence[str] | None = None,
-    horizon: int | None = None,
-    origin: str | None = None,
-    extra_tables: ExtraTablesRequest | None = None,
     overrides: Sequence[str] = (),
-    checks: CheckOptions | None = None,
     resume: bool = False,
     force: bool = False,
-    engine: Engine | None = None,
-    listener: ProgressListener | None = None,
 ) -> PublishedParts:
     """Forecasts the series of each Parquet file of a dataset and writes a folder of such files.
 
@@ -98,7 +89,7 @@ def publish_partitions(
             spec by default.
         resume: whether partitions are taken over that an earlier call with the same run, files
             and options has finished.
-        engine: runs the partitions; one after the other in this process by default.
+        request: its engine runs the partitions; one after the other in this process by default.
 
     Other arguments as in `publish_forecast`.
 
@@ -107,17 +98,16 @@ def publish_partitions(
         and what is finished is kept for `resume`, as after StaleInput; WorkerLost; RunFolderError,
         OutputError, UsageError, SpecError.
     """
-    listener, checks = listener or NullListener(), checks or CheckOptions()
     _check_out(out, force=force)
     path = resolve_run(folder)
     run, checksums = read_run_folder(path, read_run_and_checksums)
     run = with_overrides(run, overrides)
     _check_run(run)
-    steps = horizon or run.horizon
-    totals, n_paths = (extra_tables or ExtraTablesRequest()).resolve(run, steps)
-    check_apart(out, path, data or run.source)
-    check_outside(out, data or run.source)
-    partitions = list_partitions(data or run.source)
+    steps, source = request.steps(run), data or run.source
+    totals, n_paths = request.extra_tables.resolve(run, steps)
+    check_apart(out, path, source)
+    check_outside(out, source)
+    partitions = list_partitions(source)
     rows = total_rows(partitions)
     work = WorkFolder(Path(out), "partitions", "")
     parts = PartsForecast(
@@ -125,47 +115,37 @@ def publish_partitions(
         checksums=checksums,
         work=work.folder,
         steps=steps,
-        origin=origin,
+        origin=request.origin,
         totals=totals,
         n_paths=n_paths,
         overrides=tuple(overrides),
         checked=checked_sample(rows),
     )
     work.fingerprint = _fingerprint(parts)
+    listener = request.listener
     listener.info(f"{count_of(len(partitions), 'partition')} with {count_of(rows, 'row')}")
     prepare_work(work, partitions, resume=resume, listener=listener)
-    dataset = _Dataset(parts, partitions, engine or InProcessEngine(), listener)
-    try:
-        ends = [partitions[0].path, partitions[-1].path]
-        dataset.engine.check_files([parts.run_folder, *ends], parts.work)
+    with say_what_is_kept(work, listener):
+        dataset = _Dataset(parts, partitions, request)
         dataset.forecast()
-        return _publish(dataset, run, out, work, checks, data or run.source, force=force)
-    except KeyboardInterrupt as error:
-        raise Stopped(describe_unfinished(work), getattr(error, "number", signal.SIGINT)) from None
-    except RnnForecastError:
-        after = "once the error below is mended, "
-        if text := describe_unfinished(work, after=after):
-            listener.info(text)
-        raise
+        return _publish(dataset, run, out, work, source, force=force)
 
 
 class _Dataset:
     """The partitions of a forecast, and the records of those that are finished."""
 
     def __init__(
-        self,
-        parts: PartsForecast,
-        partitions: Sequence[Partition],
-        engine: Engine,
-        listener: ProgressListener,
+        self, parts: PartsForecast, partitions: Sequence[Partition], request: ForecastRequest
     ) -> None:
-        self.parts, self.partitions, self.engine = parts, tuple(partitions), engine
-        self.listener = listener
+        self.parts, self.partitions, self.request = parts, tuple(partitions), request
+        self.engine = request.engine or IN_PROCESS
         self.records: dict[int, PartRecord] = {}
 
     def forecast(self) -> None:
         """Forecasts all partitions; once more those in which it counts that the series of another
-        one end later. Raises DataError."""
+        one end later. Raises DataError, and UsageError if a worker sees other files."""
+        ends = [self.partitions[0].path, self.partitions[-1].path]
+        self.engine.check_files([self.parts.run_folder, *ends], self.parts.work)
         self._run([(index, None) for index in range(len(self.partitions))], DistinctSeries())
         if all(record.series is None for record in self.records.values()):
             where = self.partitions[0].path
@@ -210,7 +190,7 @@ class _Dataset:
             tasks,
             receive,
             phase="forecast",
-            listener=self.listener,
+            listener=self.request.listener,
         )
 
     def _check_distinct(self, index: int, distinct: DistinctSeries) -> None:
@@ -252,20 +232,19 @@ def _publish(
     run: Run,
     out: str,
     work: WorkFolder,
-    checks: CheckOptions,
     source: Sequence[str],
     *,
     force: bool,
 ) -> PublishedParts:
-    parts, listener = dataset.parts, dataset.listener
+    parts, listener = dataset.parts, dataset.request.listener
     records = tuple(dataset.records[index] for index in range(len(dataset.partitions)))
-    previous = read_previous(Path(out, SUMMARY_FILE))
+    request = replace(dataset.request, previous=read_previous(Path(out, SUMMARY_FILE)))
     counts = add_counts([each.counts for each in dataset.series()])
     for line in describe_changes(counts.changes, requested=True):
         listener.info(line)
-    result = build_parts_result(run, parts, out, records, dataset.latest(), checks.now, previous)
+    result = build_parts_result(run, parts, out, records, dataset.latest(), request)
     findings = parts_findings(
-        run, parts, dataset.partitions, records, counts, checks, result.data_sha256, previous
+        run, parts, dataset.partitions, records, counts, request, result.data_sha256
     )
     findings += error_findings(result.series_errors, run.spec.forecast)
     report_findings(findings, listener)

@@ -10,17 +10,18 @@ import numpy as np
 from rnnforecast.data.io.partitions import Partition
 from rnnforecast.data.panel.rules import has_common_bounds
 from rnnforecast.errors import DataError, Problem
-from rnnforecast.pipeline.checks.context import CheckContext, PreviousForecast
+from rnnforecast.pipeline.checks.context import CheckContext
 from rnnforecast.pipeline.checks.data_counts import DataCounts
 from rnnforecast.pipeline.checks.data_findings import data_findings
 from rnnforecast.pipeline.checks.finding import Finding
-from rnnforecast.pipeline.checks.run_checks import CheckOptions, check_findings
+from rnnforecast.pipeline.checks.run_checks import check_findings
 from rnnforecast.pipeline.checks.series_ends import PanelKind, merge_samples
 from rnnforecast.pipeline.run import Run
 from rnnforecast.types import Bools
 from rnnforecast.workflow.predict_forecast import IN_SAMPLE
 from rnnforecast.workflow.predict_partitions_record import PartRecord, read_known, read_sample
 from rnnforecast.workflow.predict_partitions_task import PartsForecast
+from rnnforecast.workflow.predict_request import ForecastRequest
 
 EXACT_CHECKS = (
     "data_age",
@@ -38,9 +39,8 @@ def parts_findings(
     partitions: Sequence[Partition],
     records: Sequence[PartRecord],
     counts: DataCounts,
-    checks: CheckOptions,
+    request: ForecastRequest,
     data_sha256: str,
-    previous: PreviousForecast | None,
 ) -> list[Finding]:
     """What a forecast of all partitions in one file would find.
 
@@ -57,11 +57,13 @@ def parts_findings(
     if parts.origin is not None:
         is_in_sample = any(record.series and record.series.is_in_sample for _, record in used)
         return [*findings, IN_SAMPLE] if is_in_sample else findings
+    if (checks := request.checks) is None:
+        return findings
     tables = [read_sample(parts.work, each) for each, _ in used]
     is_sample = parts.checked is not None
     found = _found_series(run, parts, [each for each, _ in used]) if is_sample else None
     data = merge_samples(tables, kind, found)
-    context = CheckContext(run, data, parts.steps, checks.now, data_sha256, previous)
+    context = CheckContext(run, data, parts.steps, checks.now, data_sha256, request.previous)
     checked = check_findings(context, checks.limits(run.spec.checks), strict=checks.strict)
     if not is_sample:
         return [*findings, *checked]

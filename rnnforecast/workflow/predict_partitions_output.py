@@ -8,7 +8,6 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,6 @@ from rnnforecast.errors import PartFailed, Problem
 from rnnforecast.output.atomic_folders import atomic_folder
 from rnnforecast.output.json_files import write_json
 from rnnforecast.pipeline.calibration import store_timestamp
-from rnnforecast.pipeline.checks.context import PreviousForecast
 from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.series_errors import (
@@ -35,6 +33,7 @@ from rnnforecast.workflow.predict_partitions_record import LatestEnd, PartRecord
 from rnnforecast.workflow.predict_partitions_task import PartsForecast
 from rnnforecast.workflow.predict_places import absolute_sources
 from rnnforecast.workflow.predict_previous import data_since
+from rnnforecast.workflow.predict_request import ForecastRequest
 
 MANIFEST_FILE = "manifest.json"
 
@@ -92,10 +91,9 @@ def build_parts_result(
     out: str,
     records: Sequence[PartRecord],
     latest: LatestEnd,
-    now: datetime,
-    previous: PreviousForecast | None,
+    request: ForecastRequest,
 ) -> PartsResult:
-    """The result before it is checked; `previous` is the forecast that it replaces."""
+    """The result before it is checked."""
     series = [record.series for record in records if record.series is not None]
     status: Counter[str] = Counter()
     for each in series:
@@ -105,6 +103,7 @@ def build_parts_result(
     for record in records:
         digest.update(f"{record.input.path}\0{record.input.sha256}\n".encode("utf-8", "replace"))
     data_sha256 = digest.hexdigest()
+    since = data_since(request.previous, data_sha256, request.now)
     return PartsResult(
         out=str(Path(out)),
         partitions=len(records),
@@ -120,10 +119,10 @@ def build_parts_result(
         last_timestamp=max(series, key=lambda each: each.last.ticks).last.text,
         data_end=latest.text,
         data_sha256=data_sha256,
-        data_since=data_since(previous, data_sha256, now).isoformat(timespec="seconds"),
+        data_since=since.isoformat(timespec="seconds"),
         trained_at=run.trained_at.isoformat(),
         trained_until=store_timestamp(run.trained_until),
-        written_at=now.isoformat(timespec="seconds"),
+        written_at=request.now.isoformat(timespec="seconds"),
     )
 
 

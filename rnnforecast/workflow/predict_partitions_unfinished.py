@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from rnnforecast.data.io.partitions import Partition
+from rnnforecast.errors import RnnForecastError, Stopped
 from rnnforecast.output.work_folder import WorkFolder
 from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.wording import count_of
@@ -32,6 +35,19 @@ def prepare_work(
         names = (record_path(work.folder, each) for each in partitions)
         kept = sum(path.exists() for path in names)
         listener.info(_describe_kept(work, kept, len(partitions)))
+
+
+@contextmanager
+def say_what_is_kept(work: WorkFolder, listener: ProgressListener) -> Iterator[None]:
+    """Says what is kept of a forecast that ends with an error; Stopped says so for Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Stopped(describe_unfinished(work), getattr(error, "number", signal.SIGINT)) from None
+    except RnnForecastError:
+        if text := describe_unfinished(work, after="once the error below is mended, "):
+            listener.info(text)
+        raise
 
 
 def describe_unfinished(work: WorkFolder, *, after: str = "") -> str:

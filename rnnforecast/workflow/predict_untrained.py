@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from rnnforecast.data.cleaning_plan import AlignedData, CleanedData, preview_table, read_table
 from rnnforecast.errors import DataError, SpecError
 from rnnforecast.output.folder_snapshot import FolderFiles
-from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.auto import AutoChoice, resolve_season
-from rnnforecast.pipeline.checks.context import PreviousForecast
-from rnnforecast.pipeline.checks.run_checks import CheckOptions
-from rnnforecast.pipeline.progress import NullListener, ProgressListener
+from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE
 from rnnforecast.pipeline.untrained_run import build_untrained_plan, fit_untrained_run
@@ -23,8 +21,8 @@ from rnnforecast.workflow.backtest_data import BacktestData
 from rnnforecast.workflow.detection_words import agreement_words, finding_line, role_words
 from rnnforecast.workflow.init_horizon import DetectedValue, suggest_horizon
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_cleaned, steps_before_origin
+from rnnforecast.workflow.predict_request import ForecastRequest
 from rnnforecast.workflow.predict_subject import UntrainedSubject, spec_text
-from rnnforecast.workflow.predict_totals import NO_EXTRA_TABLES, ExtraTablesRequest
 
 USABLE_CODES = ("", "too_short", "no_values")
 """Codes of series that a training leaves out, or none: their rows are read as they are meant."""
@@ -33,31 +31,12 @@ MAX_NAMED_COLUMNS = 8
 
 
 def forecast_untrained(
-    subject: UntrainedSubject,
-    *,
-    origin: str | None = None,
-    extra_tables: ExtraTablesRequest = NO_EXTRA_TABLES,
-    checks: CheckOptions | None = None,
-    previous: PreviousForecast | None = None,
-    engine: Engine | None = None,
-    listener: ProgressListener | None = None,
+    subject: UntrainedSubject, request: ForecastRequest
 ) -> tuple[Run, Prediction]:
-    """The forecasts of data without a training, and the run that they are of; arguments and errors
-    as in `forecast_data`."""
-    listener = listener or NullListener()
-    now = (checks or CheckOptions()).now
-    run, cleaned = prepare_untrained(subject, origin, now, listener)
-    prediction = forecast_cleaned(
-        run,
-        cleaned,
-        origin=origin,
-        extra_tables=extra_tables,
-        checks=checks,
-        previous=previous,
-        engine=engine,
-        listener=listener,
-    )
-    return run, prediction
+    """The forecasts of data without a training, and the run that they are of; errors as in
+    `forecast_data`. The horizon is that of the subject."""
+    run, cleaned = prepare_untrained(subject, request.origin, request.now, request.listener)
+    return run, forecast_cleaned(run, cleaned, replace(request, horizon=None))
 
 
 def prepare_untrained(

@@ -29,7 +29,9 @@ from rnnforecast.pipeline.run_folder import read_run_folder
 from rnnforecast.types import Floats, Ints
 from rnnforecast.wording import count_of
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
+from rnnforecast.workflow.predict_request import ForecastRequest
 from rnnforecast.workflow.predict_subject import UntrainedSubject
+from rnnforecast.workflow.predict_totals import NO_EXTRA_TABLES
 from rnnforecast.workflow.predict_untrained import files_of_untrained, forecast_untrained
 from rnnforecast.workflow.report_files import FORECAST_TYPES, damaged_file, read_summary
 from rnnforecast.workflow.report_forecast import ForecastTotals, total_kind
@@ -113,19 +115,17 @@ def forecast_report_again(
     if not isinstance(summary.get("data"), list | None) or summary["horizon"] < 1:
         raise damaged_file(file, "data is no list, or horizon below 1")
     origin = summary.get("origin")
+    request = ForecastRequest(
+        summary["horizon"], origin, NO_EXTRA_TABLES, checks=None, listener=listener
+    )
     if summary["run"] is None:
         subject = _read_subject(summary, data or summary.get("data") or (), file)
-        run, prediction = forecast_untrained(subject, origin=origin, checks=None, listener=listener)
+        run, prediction = forecast_untrained(subject, request)
         run_files = files_of_untrained(subject, run)
     else:
         run, run_files = read_run_folder(Path(summary["run"]), read_run_and_files)
-        prediction = forecast_data(
-            run,
-            data or summary.get("data") or run.source,
-            horizon=summary["horizon"],
-            origin=origin,
-            listener=listener,
-        )
+        source = data or summary.get("data") or run.source
+        prediction = forecast_data(run, source, request)
     _check_same_forecast(folder, prediction.tables["forecast"])
     requested = (summary["horizon"],) if folder.has("totals.csv") else ()
     return forecast_report(

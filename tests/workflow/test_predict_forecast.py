@@ -13,6 +13,7 @@ import pytest
 from rnnforecast.errors import UsageError
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.workflow.predict_forecast import forecast_data
+from rnnforecast.workflow.predict_request import ForecastRequest
 from tests.workflow.runs import shared
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
@@ -24,9 +25,8 @@ ORIGIN = "2024-02-10"
 def forecast_of(table: pd.DataFrame, name: str = "new.csv", **options: Any) -> pd.DataFrame:
     """The forecast of the run from the table."""
     table.to_csv(name, index=False)
-    return forecast_data(load_run(Path("run")), [str(Path(name).resolve())], **options).tables[
-        "forecast"
-    ]
+    run, source = load_run(Path("run")), [str(Path(name).resolve())]
+    return forecast_data(run, source, ForecastRequest(**options)).tables["forecast"]
 
 
 def test_an_earlier_origin_gives_the_forecast_of_data_that_end_before_it(given: Given) -> None:
@@ -58,9 +58,9 @@ def test_an_origin_inside_the_training_data_is_warned_of(given: Given) -> None:
     given()
     shared("run")
     run, source = load_run(Path("run")), [str(Path("data.csv").resolve())]
-    inside = forecast_data(run, source, origin=ORIGIN).warnings
+    inside = forecast_data(run, source, ForecastRequest(origin=ORIGIN)).warnings
     assert [finding.code for finding in inside] == ["in_sample"]
-    after = forecast_data(run, source, origin="2024-03-01").warnings
+    after = forecast_data(run, source, ForecastRequest(origin="2024-03-01")).warnings
     assert not after
 
 

@@ -25,6 +25,7 @@ from rnnforecast.pipeline.progress import NullListener
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.workflow.predict_forecast import forecast_data
 from rnnforecast.workflow.predict_partitions import PublishedParts, publish_partitions
+from rnnforecast.workflow.predict_request import ForecastRequest
 from rnnforecast.workflow.report import report
 from tests.pipeline.checks.nights import NIGHT, rows, train_run
 
@@ -52,7 +53,7 @@ def whole(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The forecast of all series in one file."""
     path = tmp_path_factory.mktemp("whole") / "all.parquet"
     table().to_parquet(path, index=False)
-    return forecast_data(load_run(run), [str(path)], checks=NOW)
+    return forecast_data(load_run(run), [str(path)], ForecastRequest(checks=NOW))
 
 
 @pytest.fixture(autouse=True)
@@ -87,8 +88,20 @@ def write_parts(folder: str, places: Sequence[int], data: pd.DataFrame | None = 
     return path
 
 
-def published(run: Path, out: str = "out", data: str = "data", **options: Any) -> PublishedParts:
-    return publish_partitions(run, out, data=[data], **{"checks": NOW} | options)
+def published(
+    run: Path,
+    out: str = "out",
+    data: str = "data",
+    *,
+    resume: bool = False,
+    force: bool = False,
+    overrides: Sequence[str] = (),
+    **requested: Any,
+) -> PublishedParts:
+    request = ForecastRequest(**{"checks": NOW} | requested)
+    return publish_partitions(
+        run, out, request, data=[data], overrides=overrides, resume=resume, force=force
+    )
 
 
 def files(out: str = "out") -> dict[str, bytes]:

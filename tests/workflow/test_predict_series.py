@@ -17,6 +17,7 @@ from rnnforecast.errors import DataError
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
+from rnnforecast.workflow.predict_request import ForecastRequest
 from rnnforecast.workflow.train import train
 from tests.benchmarks.scripts import script
 
@@ -51,7 +52,7 @@ def predicted(run: Run, rows: pd.DataFrame, folder: Path, **options: Any) -> Pre
     forecast = run.spec.forecast.model_copy(update=options)
     run = replace(run, spec=run.spec.model_copy(update={"forecast": forecast}))
     rows.to_csv(folder / "data.csv", index=False)
-    return forecast_data(run, [str(folder / "data.csv")])
+    return forecast_data(run, [str(folder / "data.csv")], ForecastRequest(checks=None))
 
 
 @pytest.fixture(scope="module")

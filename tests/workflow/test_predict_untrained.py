@@ -13,6 +13,7 @@ from rnnforecast.errors import DataError
 from rnnforecast.pipeline.run import Run
 from rnnforecast.spec.load import spec_from_values
 from rnnforecast.workflow.predict_forecast import Prediction
+from rnnforecast.workflow.predict_request import ForecastRequest
 from rnnforecast.workflow.predict_subject import UntrainedSubject
 from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 from rnnforecast.workflow.predict_untrained import forecast_untrained
@@ -37,10 +38,9 @@ def predict(
     spec: dict[str, Any] | None = None,
     *,
     horizon: int | None = 5,
-    listener: StopAt | None = None,
     **options: Any,
 ) -> Prediction:
-    return run_and_prediction(frame, spec, horizon=horizon, listener=listener, **options)[1]
+    return run_and_prediction(frame, spec, horizon=horizon, **options)[1]
 
 
 def run_and_prediction(
@@ -58,7 +58,7 @@ def run_and_prediction(
         spec_from_values(values, needs_path=False),
         has_horizon=horizon is not None,
     )
-    return forecast_untrained(subject, **options)
+    return forecast_untrained(subject, ForecastRequest(**options))
 
 
 def table(*given: Any, **options: Any) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from rnnforecast.spec.yaml_source import dump_value
 from rnnforecast.workflow.predict import make_forecast
 from rnnforecast.workflow.predict_output import UnpublishedForecast, write_to
 from rnnforecast.workflow.predict_places import check_place
+from rnnforecast.workflow.predict_request import ForecastRequest
 
 
 def make_job_forecast(
@@ -43,15 +44,14 @@ def make_job_forecast(
         summary.add_finding(spec.finding.to_json())
         listener.warning(str(spec.finding))
     with summary.timed("forecast"):
-        forecast = make_forecast(
-            job.store,
-            data=spec.data,
-            overrides=[*spec.overrides, *_check_overrides(job)],
+        request = ForecastRequest(
             checks=CheckOptions(now, for_job=True),
             previous=_previous(job),
             engine=engine,
             listener=listener,
         )
+        overrides = [*spec.overrides, *_check_overrides(job)]
+        forecast = make_forecast(job.store, request, data=spec.data, overrides=overrides)
     _describe(forecast, summary)
     return forecast
 
@@ -76,23 +76,20 @@ def _previous(job: JobFiles) -> PreviousForecast | None:
 
 
 def publish(
-    job: JobFiles,
-    summary: JobSummary,
-    forecast: UnpublishedForecast,
-    now: datetime,
-    wait: float,
-    listener: ProgressListener,
+    job: JobFiles, summary: JobSummary, forecast: UnpublishedForecast, wait: float
 ) -> Exception | None:
     """Publishes a forecast and records it in the ledger; returns what is wrong all the same.
 
     That is the first error of a place, after all were tried, or that series have no forecast.
     """
     with summary.timed("publish"):
-        failed = _publish(job, summary, forecast, wait, listener)
+        failed = _publish(job, summary, forecast, wait)
     if summary.published:
         with summary.timed("ledger"):
             prediction = forecast.prediction
-            recorded = record_issue(job.store, forecast.run, prediction, job.ledger, now, listener)
+            recorded = record_issue(
+                job.store, forecast.run, prediction, forecast.request, job.ledger
+            )
             summary.ledger = recorded.ledger if recorded else ""
             if recorded and recorded.finding:
                 summary.add_finding(recorded.finding.to_json())
@@ -102,23 +99,19 @@ def publish(
 
 
 def _publish(
-    job: JobFiles,
-    summary: JobSummary,
-    forecast: UnpublishedForecast,
-    wait: float,
-    listener: ProgressListener,
+    job: JobFiles, summary: JobSummary, forecast: UnpublishedForecast, wait: float
 ) -> Exception | None:
     """Writes the forecast to each place of the job; returns the first error.
 
     Each place gets the whole forecast or keeps what it has; one that fails does not cost the
     others.
     """
-    failed: Exception | None = None
+    listener, failed = forecast.request.listener, None
     for place in job.out:
         try:
             with output_lock(place, f"run {job.name}", wait, on_wait=listener.info):
                 check_place(place)
-                write_to(forecast, place, listener=listener)
+                write_to(forecast, place)
         except Exception as error:  # noqa: BLE001 - a fault in one place, whatever it is
             failed = failed or error
             summary.not_published[mask_url(place)] = str(error)

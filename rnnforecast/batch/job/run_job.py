@@ -75,7 +75,7 @@ class JobRun:
             forecast = self._retry(forecast)
         if summary.retried == 0:
             return
-        failed = publish(job, summary, forecast, self.now, self.wait, self.log)
+        failed = publish(job, summary, forecast, self.wait)
         score_earlier(job, summary, self.now, self.log)
         retrain(job, summary, self.now, self.log, self.options.engine)
         if failed is not None:

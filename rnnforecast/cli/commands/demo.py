@@ -25,16 +25,18 @@ def demo(
         from rnnforecast.batch.lock import output_lock
         from rnnforecast.workflow.demo import SPEC_FILE, sample_data_folder
         from rnnforecast.workflow.predict import predict
+        from rnnforecast.workflow.predict_request import ForecastRequest
         from rnnforecast.workflow.predict_subject import find_subject
         from rnnforecast.workflow.train import train
 
         resume_gc()
 
+        request = ForecastRequest(listener=console)
         spec = sample_data_folder() / SPEC_FILE
         run, forecast, first = out / "run", out / "forecast", out / "first-forecast"
         console.info(f"rnnforecast predict {spec} -o {first}")
         with output_lock(first, "demo", wait, on_wait=console.info):
-            predict(find_subject(str(spec)), str(first), force=force, listener=console)
+            predict(find_subject(str(spec)), str(first), request, force=force)
         seconds = monotonic() - begin
         console.info(f"forecast without a training, in {seconds:.1f} s: {first / 'forecast.csv'}")
         _print_plots(console, first)
@@ -45,7 +47,7 @@ def demo(
         console.print_scores(trained)
         console.info(f"rnnforecast predict {run} -o {forecast}")
         with output_lock(forecast, "demo", wait, on_wait=console.info):
-            predicted = predict(run, str(forecast), force=force, listener=console)
+            predicted = predict(run, str(forecast), request, force=force)
         span = f"{predicted.first_timestamp} to {predicted.last_timestamp}"
         console.info(f"forecast, {span}: {forecast / 'forecast.csv'}")
         _print_plots(console, forecast)

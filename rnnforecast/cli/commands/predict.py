@@ -131,6 +131,7 @@ def predict(
         from rnnforecast.errors import Problem, StaleInput, UsageError
         from rnnforecast.pipeline.checks.run_checks import CheckOptions
         from rnnforecast.pipeline.run_versions import run_name
+        from rnnforecast.workflow.predict_request import ForecastRequest
         from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 
         resume_gc()
@@ -159,28 +160,29 @@ def predict(
             raise UsageError(Problem("--partitions", lack, cure))
         tables = ExtraTablesRequest(None if total is None else tuple(total), paths)
         checks = CheckOptions(strict=strict) if now is None else CheckOptions(now, strict)
+        request = ForecastRequest(
+            horizon,
+            origin,
+            tables,
+            checks,
+            engine=open_engine(engine, workers),
+            listener=console,
+        )
         options: dict[str, Any] = {
-            "now": checks.now,
             "ledger": ledger,
             "data": data,
-            "horizon": horizon,
-            "origin": origin,
-            "extra_tables": tables,
             "overrides": set_ or (),
-            "checks": checks,
             "force": force,
             "wait": wait,
-            "engine": open_engine(engine, workers),
-            "listener": console,
         }
         issued: IssuedParts | IssuedForecast
         try:
             if partitions and run is not None:
-                issued = issue_partitions(run, target, resume=resume, **options)
+                issued = issue_partitions(run, target, request, resume=resume, **options)
             else:
                 options |= {"plots": plots, "report": report}
-                keeps_others = out is None and not force
-                issued = issue_forecast(found, target, keeps_others=keeps_others, **options)
+                options["keeps_others"] = out is None and not force
+                issued = issue_forecast(found, target, request, **options)
         except StaleInput as error:
             if json:
                 console.print_json({"warnings": error.findings})

@@ -19,6 +19,7 @@ from rnnforecast.batch.promotion.decision import PromotionRule
 from rnnforecast.errors import Stopped
 from rnnforecast.pipeline.run_folder import load_run
 from rnnforecast.pipeline.run_versions import list_versions, resolve_run
+from rnnforecast.workflow.predict_request import ForecastRequest
 from rnnforecast.workflow.train_versions import TrainRequest
 from tests.workflow.runs import StopAt
 
@@ -146,7 +147,7 @@ def test_on_the_data_of_its_training_the_current_model_is_favored(run: Path) -> 
 
 
 def test_what_the_current_model_issued_is_compared_in_place_of_a_new_forecast(run: Path) -> None:
-    issue_forecast(run, "f.csv")
+    issue_forecast(run, "f.csv", ForecastRequest())
     write_data(94)
     found = candidate(BAD, 14, alarms=["bias"])
     stored = record(found.version)["current"]
