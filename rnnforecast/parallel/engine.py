@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,13 +40,23 @@ def never_stop() -> bool:
     return False
 
 
-class Engine(Protocol):
+@dataclass(frozen=True)
+class TaskBatch:
+    """The tasks of one call of `Engine.run`, with its arguments."""
+
+    function: TaskFunction
+    shared: Any
+    tasks: Sequence[Any]
+    on_message: Callable[[int, Any], None] | None
+    should_stop: Callable[[], bool]
+    max_attempts: int
+
+
+class Engine(ABC):
     """Runs independent tasks; the results are the same whichever engine and number of workers."""
 
-    @property
-    def n_workers(self) -> int:
-        """Tasks that run at once."""
-        ...
+    n_workers: int
+    """Tasks that run at once."""
 
     def run(
         self,
@@ -67,16 +79,21 @@ class Engine(Protocol):
             max_attempts: times that a task is started before the death of its worker is an error.
 
         Raises:
-            the exception of a task, after the others were stopped; WorkerLost if a worker died.
+            the exception of a task, after the others were stopped; WorkerLost if a worker died;
+            OutputError if the folder for temporary files cannot hold what tasks share.
         """
-        ...
+        return self._run(TaskBatch(function, shared, tasks, on_message, should_stop, max_attempts))
 
-    def check_files(self, paths: Sequence[str | Path], folder: Path | None = None) -> None:
-        """Checks that all workers read these files and write into this folder, which exists.
+    @abstractmethod
+    def _run(self, batch: TaskBatch) -> Iterator[tuple[int, Any]]:
+        """See `run`."""
+
+    def check_files(self, paths: Sequence[str | Path], folder: Path | None = None) -> None:  # noqa: B027
+        """Checks that all workers read these files and write into this folder, which exists; those
+        on this machine do.
 
         Raises UsageError that names each machine which sees other files than this one.
         """
-        ...
 
 
 def open_engine(name: str = LOCAL, workers: int | None = None) -> Engine:

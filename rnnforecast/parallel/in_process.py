@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from rnnforecast.parallel.engine import MAX_ATTEMPTS, TaskFunction, never_stop
+from rnnforecast.parallel.engine import Engine, TaskBatch
 
 
 @dataclass(frozen=True)
 class _Context:
     index: int
-    on_message: Callable[[int, Any], None] | None
-    should_stop: Callable[[], bool]
+    batch: TaskBatch
 
     def send(self, message: Any) -> None:
-        if self.on_message is not None:
-            self.on_message(self.index, message)
+        if self.batch.on_message is not None:
+            self.batch.on_message(self.index, message)
+
+    def should_stop(self) -> bool:
+        return self.batch.should_stop()
 
 
-class InProcessEngine:
-    """Runs one task after the other in this process; see `Engine`."""
+class InProcessEngine(Engine):
+    """Runs one task after the other in this process, in their order."""
 
     n_workers = 1
 
-    def run(
-        self,
-        function: TaskFunction,
-        shared: Any,
-        tasks: Sequence[Any],
-        *,
-        on_message: Callable[[int, Any], None] | None = None,
-        should_stop: Callable[[], bool] = never_stop,
-        max_attempts: int = MAX_ATTEMPTS,
-    ) -> Iterator[tuple[int, Any]]:
-        """As `Engine.run`, in the order of the tasks."""
-        for index, task in enumerate(tasks):
-            if should_stop():
+    def _run(self, batch: TaskBatch) -> Iterator[tuple[int, Any]]:
+        for index, task in enumerate(batch.tasks):
+            if batch.should_stop():
                 return
-            yield index, function(shared, task, _Context(index, on_message, should_stop))
-
-    def check_files(self, paths: Sequence[str | Path], folder: Path | None = None) -> None:
-        """Nothing: this process sees the same files."""
+            yield index, batch.function(batch.shared, task, _Context(index, batch))
 
 
 IN_PROCESS = InProcessEngine()

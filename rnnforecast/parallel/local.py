@@ -8,15 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rnnforecast.errors import Problem, WorkerLost
 from rnnforecast.parallel.channel import Channel
-from rnnforecast.parallel.engine import MAX_ATTEMPTS, TaskFunction, never_stop
+from rnnforecast.parallel.engine import Engine, TaskBatch
 from rnnforecast.parallel.shared_object import SharedObject
 from rnnforecast.parallel.task_pool import run_tasks
 from rnnforecast.parallel.threads import worker_environment
@@ -42,8 +41,8 @@ class _Worker:
     """The index of the running task."""
 
 
-class LocalEngine:
-    """Runs tasks in worker processes on this machine; see `Engine`.
+class LocalEngine(Engine):
+    """Runs tasks in worker processes on this machine.
 
     Workers are new processes, not forks, which would inherit locks of running threads; each runs
     with one thread, and with `OMP_NUM_THREADS=1` starts no workers of its own. They end with this
@@ -53,25 +52,9 @@ class LocalEngine:
     def __init__(self, n_workers: int) -> None:
         self.n_workers = n_workers
 
-    def run(
-        self,
-        function: TaskFunction,
-        shared: Any,
-        tasks: Sequence[Any],
-        *,
-        on_message: Callable[[int, Any], None] | None = None,
-        should_stop: Callable[[], bool] = never_stop,
-        max_attempts: int = MAX_ATTEMPTS,
-    ) -> Iterator[tuple[int, Any]]:
-        """See `Engine.run`.
-
-        Raises OutputError if the folder for temporary files cannot hold what tasks share.
-        """
-        pool = _Pool(SharedObject((function, shared)), self.n_workers)
-        yield from run_tasks(pool, tasks, on_message, should_stop, max_attempts)
-
-    def check_files(self, paths: Sequence[str | Path], folder: Path | None = None) -> None:
-        """See `Engine.check_files`."""
+    def _run(self, batch: TaskBatch) -> Iterator[tuple[int, Any]]:
+        pool = _Pool(SharedObject((batch.function, batch.shared)), self.n_workers)
+        yield from run_tasks(pool, batch)
 
 
 class _Pool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ray.exceptions import (
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from rnnforecast.errors import Problem, UsageError, WorkerLost
-from rnnforecast.parallel.engine import MAX_ATTEMPTS, TaskFunction, never_stop
+from rnnforecast.parallel.engine import Engine, TaskBatch, TaskFunction, never_stop
 from rnnforecast.parallel.ray_cluster import connect
 from rnnforecast.parallel.ray_nodes import check_node, file_sizes
 from rnnforecast.parallel.ray_task import Mailbox, RayWork, package_versions, run_task
@@ -49,8 +49,8 @@ LOST = (
 """Errors of a task whose worker or node has died."""
 
 
-class RayEngine:
-    """Runs tasks on a Ray cluster; see `Engine`.
+class RayEngine(Engine):
+    """Runs tasks on a Ray cluster.
 
     Each task is a task of Ray for one processor. What tasks share is put into the object store
     once, and mapped by the workers of each node; arrays in it are read-only there.
@@ -73,20 +73,10 @@ class RayEngine:
             raise UsageError(Problem("the Ray cluster", found, cure))
         self.n_workers = workers
 
-    def run(
-        self,
-        function: TaskFunction,
-        shared: Any,
-        tasks: Sequence[Any],
-        *,
-        on_message: Callable[[int, Any], None] | None = None,
-        should_stop: Callable[[], bool] = never_stop,
-        max_attempts: int = MAX_ATTEMPTS,
-    ) -> Iterator[tuple[int, Any]]:
-        """See `Engine.run`."""
-        has_mailbox = on_message is not None or should_stop is not never_stop
-        pool = _Pool(function, shared, self.n_workers, has_mailbox)
-        yield from run_tasks(pool, tasks, on_message, should_stop, max_attempts)
+    def _run(self, batch: TaskBatch) -> Iterator[tuple[int, Any]]:
+        has_mailbox = batch.on_message is not None or batch.should_stop is not never_stop
+        pool = _Pool(batch.function, batch.shared, self.n_workers, has_mailbox)
+        yield from run_tasks(pool, batch)
 
     def check_files(self, paths: Sequence[str | Path], folder: Path | None = None) -> None:
         """See `Engine.check_files`."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Protocol
+
+from rnnforecast.parallel.engine import TaskBatch
 
 
 class TaskPool(Protocol):
@@ -32,14 +34,9 @@ class TaskPool(Protocol):
         ...
 
 
-def run_tasks(
-    pool: TaskPool,
-    tasks: Sequence[Any],
-    on_message: Callable[[int, Any], None] | None,
-    should_stop: Callable[[], bool],
-    max_attempts: int,
-) -> Iterator[tuple[int, Any]]:
+def run_tasks(pool: TaskPool, batch: TaskBatch) -> Iterator[tuple[int, Any]]:
     """See `Engine.run`; closes the pool."""
+    tasks, should_stop = batch.tasks, batch.should_stop
     waiting = deque(range(len(tasks)))
     attempts = [0] * len(tasks)
     stopping = False
@@ -63,9 +60,9 @@ def run_tasks(
                         start_waiting()
                     yield index, content
                 elif kind == "message":
-                    if on_message is not None:
-                        on_message(index, content)
-                elif kind == "lost" and attempts[index] < max_attempts:
+                    if batch.on_message is not None:
+                        batch.on_message(index, content)
+                elif kind == "lost" and attempts[index] < batch.max_attempts:
                     if not stopping:
                         waiting.append(index)
                 else:

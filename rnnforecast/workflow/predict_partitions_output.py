@@ -20,15 +20,10 @@ from rnnforecast.errors import PartFailed, Problem
 from rnnforecast.output.atomic_folders import atomic_folder
 from rnnforecast.output.json_files import write_json
 from rnnforecast.pipeline.calibration import store_timestamp
-from rnnforecast.pipeline.checks.finding import Finding
 from rnnforecast.pipeline.run import Run
-from rnnforecast.pipeline.series_errors import (
-    MAX_NAMED_SERIES,
-    SeriesError,
-    merge_series_errors,
-)
+from rnnforecast.pipeline.series_errors import MAX_NAMED_SERIES, merge_series_errors
 from rnnforecast.wording import join_names
-from rnnforecast.workflow.predict_output import SUMMARY_FILE
+from rnnforecast.workflow.predict_output import SUMMARY_FILE, PredictResult
 from rnnforecast.workflow.predict_partitions_record import LatestEnd, PartRecord, PartSeries
 from rnnforecast.workflow.predict_partitions_task import PartsForecast
 from rnnforecast.workflow.predict_places import absolute_sources
@@ -38,35 +33,16 @@ from rnnforecast.workflow.predict_request import ForecastRequest
 MANIFEST_FILE = "manifest.json"
 
 
-@dataclass(frozen=True)
-class PartsResult:
-    """What `predict --partitions` wrote; other fields as in `PredictResult`."""
+@dataclass(frozen=True, kw_only=True)
+class PartsResult(PredictResult):
+    """What `predict --partitions` wrote: no plots; `failed` has the first of the series, and
+    `data_sha256` is a hash of the names and hashes of all partitions."""
 
-    out: str
     partitions: int
     rows: int
     """Rows of the forecast."""
-    series: int
-    targets: int
-    horizon: int
     failed_count: int
-    """Series because of which `predict` ends with code 6, see `forecast.exit_on_failed`."""
-    failed: dict[str, str]
-    """Reasons by label of the first of them."""
-    series_status: dict[str, int]
-    series_errors: tuple[SeriesError, ...]
-    first_timestamp: str
-    last_timestamp: str
-    data_end: str
-    data_sha256: str
-    """A hash of the names and hashes of all partitions."""
-    data_since: str
-    trained_at: str
-    trained_until: str | int
-    written_at: str
-    plots: int = 0
-    """None are drawn."""
-    warnings: tuple[Finding, ...] = ()
+    """All series because of which `predict` ends with code 6."""
 
     def check_complete(self) -> None:
         """Raises PartFailed if some series have no forecast."""
