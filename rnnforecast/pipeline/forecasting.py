@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -177,46 +176,45 @@ def forecast(
             without `members`, whose part others have, see `pipeline.untrained_forecast`.
         engine: see `statistical_quantiles`.
     """
-    panel, targets = cleaned.panel, cleaned.target_mask.shape[1]
-    series = np.arange(panel.n_series) if series is None else series
+    series = np.arange(cleaned.panel.n_series) if series is None else series
     steps = horizon or members[0].net.config.horizon
     if members and windows is None:
-        nets = [member.net for member in members]
-        windows = build_window_dataset(
-            cleaned,
-            [net.config for net in nets],
-            device.device_of(nets[0]),
-            postprocessing.smoothed_items,
-        )
+        configs, place = [each.net.config for each in members], device.device_of(members[0].net)
+        windows = build_window_dataset(cleaned, configs, place, postprocessing.smoothed_items)
     joint = windows is not None and windows.joint
     chosen = _ForecastWindows.with_history(cleaned, series, origins, steps, joint=joint)
-    requested = QuantileLevels.with_median(postprocessing.quantiles)
     if not len(chosen.index.item):
-        nothing = np.full((len(series), steps, targets, len(postprocessing.quantiles)), np.nan)
-        return WindowForecast(np.full(nothing.shape[:3], np.nan), nothing)
-    to_original = _BackTransform(chosen, panel, postprocessing)
-    seasons, weight = postprocessing.statistical_seasons, postprocessing.network_weight
-    options: dict[str, Any] = {"steps": steps, "seasons": seasons, "joint": joint, "engine": engine}
-    if windows is None:
-        levels = QuantileLevels.for_loss(requested.computed, postprocessing.loss)
-        found = untrained_quantiles(
-            cleaned, chosen.index, levels.computed, horizon=steps, **options
+        targets, n_levels = cleaned.target_mask.shape[1], len(postprocessing.quantiles)
+        nothing = np.full((len(series), steps, targets, 1 + n_levels), np.nan)
+        return WindowForecast(nothing[..., 0], nothing[..., 1:])
+    requested = QuantileLevels.with_median(postprocessing.quantiles)
+    to_original = _BackTransform(chosen, cleaned.panel, postprocessing)
+
+    def from_histories(method: Callable[..., Floats], horizon: int, loss: str) -> Floats:
+        levels = QuantileLevels.for_loss(requested.computed, loss)
+        found = method(
+            cleaned,
+            chosen.index,
+            levels.computed,
+            steps=steps,
+            horizon=horizon,
+            seasons=postprocessing.statistical_seasons,
+            joint=joint,
+            engine=engine,
         )
-        values = to_original(found, levels)
+        return to_original(found, levels)
+
+    if windows is None:
+        values = from_histories(untrained_quantiles, steps, postprocessing.loss)
     else:
         values = _network_forecast(members, windows, requested, steps, to_original)
+        config, weight = members[0].net.config, postprocessing.network_weight
         if not weight.is_networks_only:
-            config = members[0].net.config
-            levels = QuantileLevels.for_loss(requested.computed, config.loss)
-            found = statistical_quantiles(
-                cleaned, chosen.index, levels.computed, horizon=config.horizon, **options
-            )
-            statistical = to_original(found, levels)
+            statistical = from_histories(statistical_quantiles, config.horizon, config.loss)
             values = weight.combine_forecasts(values, statistical, requested.computed)
     values = np.where(np.isfinite(values), values, np.nan)  # an overflow is no forecast
-    return finish_forecast(
-        WindowForecast(values[..., 0], values[..., 1:]), requested, postprocessing
-    )
+    raw = WindowForecast(values[..., 0], values[..., 1:])
+    return finish_forecast(raw, requested, postprocessing)
 
 
 def _network_forecast(

@@ -49,31 +49,27 @@ def untrained_quantiles(
     """Quantiles `[W, steps, C, Q]` of the windows of `index`, in transformed units; arguments as of
     `statistical_quantiles`."""
     options: dict[str, Any] = {"seasons": seasons, "joint": joint}
-    statistical = _by_history(
-        statistical_quantiles(
+
+    def members(
+        index: WindowIndex, levels: Sequence[float], steps: int
+    ) -> tuple[Floats, Floats, Ints]:
+        lengths, pretrained = _pretrained_quantiles(cleaned, index, levels, steps, **options)
+        statistical = statistical_quantiles(
             cleaned, index, levels, steps=steps, horizon=horizon, engine=engine, **options
         )
-    )
-    _, pretrained = _pretrained_quantiles(cleaned, index, levels, steps, **options)
+        return pretrained, _by_history(statistical), lengths
+
     back = earlier_steps(horizon)
     earlier = replace(index, origin=np.maximum(index.origin - back, 0))
-    statistical_before = _by_history(
-        statistical_quantiles(
-            cleaned, earlier, ERROR_LEVELS, steps=back, horizon=horizon, engine=engine, **options
-        )
-    )
-    lengths, pretrained_before = _pretrained_quantiles(
-        cleaned, earlier, ERROR_LEVELS, back, **options
-    )
-    actual = _last_values(cleaned, index, back, joint=joint)
+    *before, lengths = members(earlier, ERROR_LEVELS, back)
     weight = pretrained_weight(
-        actual,
-        pretrained_before,
-        statistical_before,
+        _last_values(cleaned, index, back, joint=joint),
+        *before,
         lengths=lengths,
         many_zeros=_with_many_zeros(cleaned, index, joint=joint),
         seasons=seasons,
     )[:, None, None]
+    pretrained, statistical, _ = members(index, levels, steps)
     return by_window(statistical + weight * (pretrained - statistical), index)
 
 
