@@ -234,9 +234,10 @@ def error_findings(errors: Iterable[SeriesError], spec: ForecastSpec) -> Iterato
         method = "skipped" if has_none else f"forecast by the {name} method"
         more = f" and {error.count - 3:,} more" if error.count > 3 else ""
         names = join_names(list(error.series[:3]))
+        reason = f"; the first: {error.reason}" if error.count > 1 else f" ({error.reason})"
         yield Finding(
             error.code,
-            f"{error.count:,} series {method}: {names}{more}; the first: {error.reason}",
+            f"{error.count:,} series {method}: {names}{more}{reason}",
             count=error.count,
             series=error.series,
         )

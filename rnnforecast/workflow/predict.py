@@ -18,7 +18,7 @@ from rnnforecast.workflow.predict_output import (
     UnpublishedForecast,
     write_to,
 )
-from rnnforecast.workflow.predict_places import check_apart, check_place, has_files
+from rnnforecast.workflow.predict_places import check_apart, check_outside, check_place, has_files
 from rnnforecast.workflow.predict_previous import read_previous
 from rnnforecast.workflow.predict_request import ForecastRequest
 from rnnforecast.workflow.predict_subject import UntrainedSubject
@@ -94,7 +94,9 @@ def publish_forecast(
     else:
         run_folder = None
         forecast = make_untrained_forecast(subject, request)
-    check_apart(out, run_folder, data or forecast.run.source)
+    source = data or forecast.run.source
+    check_apart(out, run_folder, source)
+    check_outside(out, source)
     result = write_to(forecast, out, plots=plots, report=report, force=force)
     return PublishedForecast(forecast.run, forecast.prediction, result)
 

@@ -78,7 +78,8 @@ class Prediction:
         counts = self.series_status()
         n_series = sum(counts.values()) - counts.get("skipped", 0)
         written = f"the forecasts of {n_series:,} series were written to {written_to}; "
-        lack = "lack a forecast" if self.exit_on_failed == "skipped" else "lack one by the model"
+        lack = "lack a forecast"
+        lack += " by the model" if self.exit_on_failed == "fallback" else ""
         return PartFailed(
             Problem(
                 "",

@@ -56,16 +56,24 @@ def check_apart(out: str, run: Path | None, source: Sequence[str]) -> None:
 
 
 def check_outside(out: str, source: Sequence[str]) -> None:
-    """Raises UsageError if the folder `out` lies in a folder of the data, which would be read with
-    them by the next call. Names that begin with a dot or an underscore are not read."""
+    """Raises UsageError if `out` lies in a folder of the data or fits their pattern, as the next
+    call would read the forecast with them. Names in a folder that begin with a dot or an underscore
+    are not read."""
+    if is_url(out) or out == "-":
+        return
     target = Path(os.path.realpath(out))
     for item in source:
-        folder = Path(os.path.realpath(item))
-        if not folder.is_dir() or not target.is_relative_to(folder):
+        if item == "-" or is_url(item):
             continue
-        if not any(part[0] in "._" for part in target.relative_to(folder).parts):
+        place = Path(os.path.realpath(item))
+        if place.is_dir() and target.is_relative_to(place):
+            is_read = all(part[0] not in "._" for part in target.relative_to(place).parts)
+        else:
+            file = target / "forecast.csv" if is_folder(out) else target
+            is_read = not place.exists() and file.match(str(place))
+        if is_read:
             found = f"is inside {item}: the next call would read the forecast as data"
-            raise UsageError(Problem(f"-o {out}", found, "choose a folder outside the data"))
+            raise UsageError(Problem(f"-o {out}", found, "choose a place outside the data"))
 
 
 def _check_name(out: str) -> None:

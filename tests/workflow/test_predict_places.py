@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from rnnforecast.errors import OutputPathError, UsageError
-from rnnforecast.workflow.predict_places import absolute_sources, check_place, has_files, is_folder
+from rnnforecast.workflow.predict_places import (
+    absolute_sources,
+    check_outside,
+    check_place,
+    has_files,
+    is_folder,
+)
 
 
 @pytest.mark.parametrize("out", ["a\0b.csv", "\ud800.csv", "file:///tmp/%00/"])
@@ -45,3 +51,26 @@ def test_a_summary_has_absolute_paths_and_urls_without_passwords(
         "https://me:***@host/a.csv",
         f"sqlite:///{tmp_path}/a.db?table=t",
     ]
+
+
+def test_a_place_among_the_data_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    Path("data/a.csv").touch()
+    for out, source in (
+        ("forecasts/data/", "."),
+        ("data/f.csv", "data"),
+        ("data/f.csv", "data/*.csv"),
+        ("data/f/", "data/*/*.csv"),
+    ):
+        with pytest.raises(UsageError, match="as data"):
+            check_outside(out, [source])
+    for out, source in (
+        ("data/_f/", "data"),
+        ("f.csv", "data"),
+        ("data/f/", "data/*.csv"),
+        ("data/f.csv", "data/a.csv"),
+        ("-", "."),
+        ("s3://b/f.csv", "."),
+    ):
+        check_outside(out, [source, "-", "https://host/a.csv"])

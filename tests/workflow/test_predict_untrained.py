@@ -234,7 +234,9 @@ def test_series_with_a_simple_forecast_count_as_written(frame: pd.DataFrame) -> 
     constant = frame.assign(y=frame["y"].where(frame["shop"] != "a", 5.0))
     prediction = predict(constant, {"forecast": {"exit_on_failed": "fallback"}})
     (problem,) = prediction.part_failed_error("out").problems
-    assert problem.found == "1 series lack one by the model: a (all observed values are equal)"
+    assert (
+        problem.found == "1 series lack a forecast by the model: a (all observed values are equal)"
+    )
     assert problem.cure.startswith("the forecasts of 3 series were written to out; ")
     (warning,) = prediction.warnings
     assert (warning.code, warning.count, warning.series) == ("constant", 1, ("a",))
