@@ -30,8 +30,7 @@ from rnnforecast.cli.commands.score import score
 from rnnforecast.cli.commands.train import train
 from rnnforecast.cli.commands.tune import tune
 from rnnforecast.cli.commands.unlock import unlock
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import defer_gc, handle_errors
+from rnnforecast.cli.error_handling import defer_gc, open_console
 from rnnforecast.cli.streams import prepare_standard_streams
 from rnnforecast.errors import Problem, UsageError
 from rnnforecast.parallel.threads import set_environment
@@ -120,7 +119,7 @@ def main() -> None:
     raise_on_signal()
     defer_gc()
     # commands handle their own errors; left are those of a stdout that takes no help text
-    with handle_errors(ConsoleListener()):
+    with open_console():
         try:
             _check_working_folder()
             app()

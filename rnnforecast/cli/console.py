@@ -53,6 +53,8 @@ class ConsoleListener:
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet, self.verbose = quiet, verbose
+        self.has_spec = True
+        """Whether the user has a spec; else cures that name its keys get the options for them."""
         self.err = Console(stderr=True, highlight=False, soft_wrap=True)
         self.out = Console(highlight=False, soft_wrap=True)
         if not self.out.is_terminal:

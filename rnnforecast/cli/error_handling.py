@@ -1,4 +1,4 @@
-"""Exit codes, error messages, and deferred garbage collection."""
+"""The console of a command: error messages, exit codes, and deferred garbage collection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,25 +35,22 @@ DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of a disk that is full or broken."""
 
 
-@dataclass
-class ErrorHandling:
-    """How the errors of a block are printed; the block may change it."""
-
-    has_spec: bool = True
-    """Whether the user has a spec; else cures that name its keys get the options that set them."""
-
-
 @contextmanager
-def handle_errors(
-    console: ConsoleListener, spec: Path | None = None, overrides: Sequence[str] | None = None
-) -> Iterator[ErrorHandling]:
-    """Prints any exception of the block on `console` and exits with its code.
+def open_console(
+    spec: Path | None = None,
+    overrides: Sequence[str] | None = None,
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> Iterator[ConsoleListener]:
+    """The console of a command, on which any exception of the block is printed; the process then
+    exits with its code.
 
     Problems with a key get its line in the file `spec`, or the override, if they are given.
     """
-    handling = ErrorHandling()
+    console = ConsoleListener(quiet=quiet, verbose=verbose)
     try:
-        yield handling
+        yield console
     except RnnForecastError as error:
         console.close()
         problems = error.problems
@@ -62,7 +58,7 @@ def handle_errors(
             from rnnforecast.spec.load import locate_problems
 
             problems = locate_problems(problems, spec, overrides or ())
-        if not handling.has_spec:
+        if not console.has_spec:
             from rnnforecast.spec.option_cures import add_options
 
             problems = add_options(problems)

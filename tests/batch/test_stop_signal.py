@@ -66,10 +66,9 @@ def test_an_ignored_signal_stays_ignored_and_other_threads_have_none() -> None:
 WORK = """
 import os, signal, sys
 from rnnforecast.batch.stop_signal import raise_on_signal
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors
+from rnnforecast.cli.error_handling import open_console
 raise_on_signal()
-with handle_errors(ConsoleListener()):
+with open_console():
     try:
         os.kill(os.getpid(), int(sys.argv[1]))
     finally:

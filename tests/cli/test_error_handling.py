@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import defer_gc, handle_errors, resume_gc
+from rnnforecast.cli.error_handling import defer_gc, open_console, resume_gc
 
 Run = Callable[..., Any]
 Table = Callable[..., pd.DataFrame]
@@ -315,7 +314,7 @@ def test_commands_enable_garbage_collection_before_they_work(
 def test_too_little_memory_is_no_bug_of_the_program(
     error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended, handle_errors(ConsoleListener()):
+    with pytest.raises(SystemExit) as ended, open_console():
         raise error
     shown = capsys.readouterr().err
     assert ended.value.code == 4

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import (
     EngineName,
     Force,
@@ -111,7 +110,6 @@ def backtest(
     A spec is trained on the data before the first window; a run forecasts with its networks as they
     are. A backtest that was stopped goes on when it is called again.
     """
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
     given = {
         "windows": windows,
         "step": step,
@@ -126,7 +124,8 @@ def backtest(
     overrides = [f"backtest.{key}={value}" for key, value in given.items() if value is not None]
     overrides = [*(set_ or []), *overrides]
     is_run = source.is_dir()
-    with handle_errors(console, None if is_run else source, overrides):
+    spec = None if is_run else source
+    with open_console(spec, overrides, quiet=quiet, verbose=verbose) as console:
         if empty:  # of a shell variable that is not set
             raise UsageError(
                 *(Problem(OPTIONS.get(key, f"--{key}"), "the value is empty") for key in empty)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from rnnforecast.cli.console import ConsoleListener, require_stdout
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.console import require_stdout
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import Json, Quiet, RunFolder, Verbose, Wait, data_option
 
 
@@ -25,8 +25,7 @@ def calibrate(
     verbose: Verbose = False,
 ) -> None:
     """Calibrate the intervals of a run by what came after its training."""
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console):
+    with open_console(quiet=quiet, verbose=verbose) as console:
         from rnnforecast.batch.lock import output_lock
         from rnnforecast.pipeline.run_folder import load_run
         from rnnforecast.workflow.calibrate import calibrate as run_calibrate

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import (
     EngineName,
     Force,
@@ -77,8 +77,7 @@ def check(
     verbose: Verbose = False,
 ) -> None:
     """Check spec and data, and report what cleaning would change."""
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console, spec, set_):
+    with open_console(spec, set_, quiet=quiet, verbose=verbose) as console:
         from rnnforecast.spec.load import read_spec
 
         read_spec(spec, set_ or [])  # a wrong spec is reported before anything heavy is imported

@@ -9,8 +9,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from rnnforecast.cli.console import ConsoleListener, format_number, format_percent
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.console import format_number, format_percent
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import Json, Quiet, Verbose
 from rnnforecast.cli.printable import cell_text
 from rnnforecast.wording import count_of
@@ -61,8 +61,7 @@ def compare(
     They are scored on the values that all of them have forecast from the same cutoffs. A paired
     bootstrap over series and cutoffs says whether a difference is more than chance.
     """
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console):
+    with open_console(quiet=quiet, verbose=verbose) as console:
         from rnnforecast.workflow.compare import compare as run_compare
 
         resume_gc()

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors
+from rnnforecast.cli.error_handling import open_console
 from rnnforecast.cli.options import JobFile
 
 
@@ -26,8 +25,7 @@ def cron(
 
     Paths in it are absolute; nothing is installed.
     """
-    console = ConsoleListener()
-    with handle_errors(console):
+    with open_console():
         from rnnforecast.batch.job import schedule as schedules
         from rnnforecast.batch.job.files import find_job_files
         from rnnforecast.spec.load_job import read_job

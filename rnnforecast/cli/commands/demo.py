@@ -8,7 +8,7 @@ from typing import Annotated
 
 from rnnforecast.batch.stop_signal import stop_on_signal
 from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import Force, Quiet, Verbose, Wait, out_option
 
 
@@ -20,8 +20,8 @@ def demo(
     verbose: Verbose = False,
 ) -> None:
     """Forecast bundled data, weekly carbon dioxide: without a training, then with one."""
-    console, begin = ConsoleListener(quiet=quiet, verbose=verbose), monotonic()
-    with handle_errors(console):
+    begin = monotonic()
+    with open_console(quiet=quiet, verbose=verbose) as console:
         from rnnforecast.batch.lock import output_lock
         from rnnforecast.workflow.demo import SPEC_FILE, sample_data_folder
         from rnnforecast.workflow.predict import predict

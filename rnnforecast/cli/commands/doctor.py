@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import Json, Quiet, Verbose
 
 COLORS = {"ok": "green", "warning": "yellow", "error": "red"}
@@ -27,8 +26,7 @@ def doctor(
 
     Exits with 1 if something is wrong; with -q only what is wrong or doubtful is printed.
     """
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console):
+    with open_console(quiet=quiet, verbose=verbose) as console:
         from dataclasses import asdict
         from datetime import UTC, datetime
 

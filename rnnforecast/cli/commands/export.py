@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import Force, Json, Quiet, RunFolder, Wait, out_option
 
 
@@ -32,8 +31,7 @@ def export(
     quiet: Quiet = False,
 ) -> None:
     """Write the network as ONNX, to run without torch."""
-    console = ConsoleListener(quiet=quiet)
-    with handle_errors(console):
+    with open_console(quiet=quiet) as console:
         from rnnforecast.batch.lock import output_lock
         from rnnforecast.errors import Problem, UsageError
         from rnnforecast.pipeline.run_versions import run_name

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import Overrides, Quiet, Verbose, out_option
 
 
@@ -23,9 +22,8 @@ def init(
     verbose: Verbose = False,
 ) -> None:
     """Write a commented spec for a data file."""
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console) as errors:
-        errors.has_spec = False
+    with open_console(quiet=quiet, verbose=verbose) as console:
+        console.has_spec = False
         from rnnforecast.spec.load import spec_for_data
 
         spec_for_data(data, set_ or [])  # a wrong key is reported before anything heavy is imported

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import (
     Force,
     Json,
@@ -63,8 +62,7 @@ def inspect(
     verbose: Verbose = False,
 ) -> None:
     """Plot what a network does and what its forecast depends on."""
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console):
+    with open_console(quiet=quiet, verbose=verbose) as console:
         from rnnforecast.batch.lock import output_lock
         from rnnforecast.pipeline.run_versions import run_name
         from rnnforecast.workflow.inspect import inspect as run_inspect

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors
+from rnnforecast.cli.error_handling import open_console
 from rnnforecast.cli.options import Json
 
 
 def models(json: Json = False) -> None:
     """List the backbones, one line each."""
-    console = ConsoleListener()
-    with handle_errors(console):
+    with open_console() as console:
         from rnnforecast.registry import BACKBONES
 
         found = {name: BACKBONES.summary(name) for name in BACKBONES.names()}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnforecast.cli.console import ConsoleListener, require_stdout
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.console import require_stdout
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import (
     EngineName,
     Force,
@@ -24,7 +25,12 @@ from rnnforecast.cli.options import (
     data_option,
     out_option,
 )
+from rnnforecast.errors import Problem, StaleInput, UsageError
 from rnnforecast.parallel.engine import LOCAL, open_engine
+
+if TYPE_CHECKING:
+    from rnnforecast.workflow.predict_output import PredictResult
+    from rnnforecast.workflow.predict_subject import UntrainedSubject
 
 
 def predict(
@@ -120,15 +126,12 @@ def predict(
     verbose: Verbose = False,
 ) -> None:
     """Forecast every series from its end, or from an earlier time; with a run or without."""
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console) as errors:
+    with open_console(quiet=quiet, verbose=verbose) as console:
         from rnnforecast.workflow.predict_subject import find_subject
 
         found = find_subject(subject, data=data, horizon=horizon, overrides=set_ or ())
         from rnnforecast.batch.issue import IssuedForecast, issue_forecast
         from rnnforecast.batch.issue_partitions import IssuedParts, issue_partitions
-        from rnnforecast.data.panel.panel import describe_size
-        from rnnforecast.errors import Problem, StaleInput, UsageError
         from rnnforecast.pipeline.checks.run_checks import CheckOptions
         from rnnforecast.pipeline.run_versions import run_name
         from rnnforecast.workflow.predict_request import ForecastRequest
@@ -139,35 +142,13 @@ def predict(
         if out == "":
             raise UsageError(Problem("-o", "the name is empty", "give a file, a folder or -"))
         run = found if isinstance(found, Path) else None
-        errors.has_spec = isinstance(found, Path) or found.spec_file is not None
+        console.has_spec = isinstance(found, Path) or found.spec_file is not None
         target = out or f"forecasts/{found.name if run is None else run_name(run)}/"
-        if json and target == "-":
-            raise UsageError(
-                Problem(
-                    "--json",
-                    "both the forecast and the summary would go to stdout",
-                    "give -o a file",
-                )
-            )
-        if json or target == "-":
-            require_stdout()
-        if resume and not partitions:
-            lack = "--resume belongs to --partitions"
-            raise UsageError(Problem("predict", lack, "add it, or leave it out"))
-        if partitions and not isinstance(found, Path):
-            lack = "file by file a run forecasts, which has decided how every file is read"
-            cure = f"leave it out, or train a run: {found.training_commands()}"
-            raise UsageError(Problem("--partitions", lack, cure))
+        _check_options(found, target, json=json, partitions=partitions, resume=resume)
         tables = ExtraTablesRequest(None if total is None else tuple(total), paths)
         checks = CheckOptions(strict=strict) if now is None else CheckOptions(now, strict)
-        request = ForecastRequest(
-            horizon,
-            origin,
-            tables,
-            checks,
-            engine=open_engine(engine, workers),
-            listener=console,
-        )
+        runner = open_engine(engine, workers)
+        request = ForecastRequest(horizon, origin, tables, checks, engine=runner, listener=console)
         options: dict[str, Any] = {
             "ledger": ledger,
             "data": data,
@@ -188,17 +169,41 @@ def predict(
                 console.print_json({"warnings": error.findings})
             raise
         issued.check_complete()
-        result = issued.result
         if json:
-            console.print_json(asdict(result))
-        span = f"{result.first_timestamp} to {result.last_timestamp}"
-        size = describe_size(result.series, result.targets)
-        steps = f"{size} × {result.horizon} steps, {span}"
-        where = "" if target == "-" else f", written to {result.out}"
-        console.info(
-            f"{steps}{where}"
-            + (f", with {result.plots} plot{'s' * (result.plots > 1)}" if result.plots else "")
-        )
-        codes = {error.code for error in result.series_errors}
-        if not isinstance(found, Path) and "unreadable_cell" not in codes:  # else init fails
-            console.info(f"for networks trained on these data: {found.training_commands()}")
+            console.print_json(asdict(issued.result))
+        for line in _result_lines(found, target, issued.result):
+            console.info(line)
+
+
+def _check_options(
+    found: Path | UntrainedSubject, target: str, *, json: bool, partitions: bool, resume: bool
+) -> None:
+    """UsageError for options that do not go together; OutputError if stdout is closed."""
+    if json and target == "-":
+        lack = "both the forecast and the summary would go to stdout"
+        raise UsageError(Problem("--json", lack, "give -o a file"))
+    if json or target == "-":
+        require_stdout()
+    if resume and not partitions:
+        lack = "--resume belongs to --partitions"
+        raise UsageError(Problem("predict", lack, "add it, or leave it out"))
+    if partitions and not isinstance(found, Path):
+        lack = "file by file a run forecasts, which has decided how every file is read"
+        cure = f"leave it out, or train a run: {found.training_commands()}"
+        raise UsageError(Problem("--partitions", lack, cure))
+
+
+def _result_lines(
+    found: Path | UntrainedSubject, target: str, result: PredictResult
+) -> Iterator[str]:
+    """What was forecast and where it is; without a run, how to train one."""
+    from rnnforecast.data.panel.panel import describe_size
+
+    size = describe_size(result.series, result.targets)
+    span = f"{result.first_timestamp} to {result.last_timestamp}"
+    where = "" if target == "-" else f", written to {result.out}"
+    plots = f", with {result.plots} plot{'s' * (result.plots > 1)}" if result.plots else ""
+    yield f"{size} × {result.horizon} steps, {span}{where}{plots}"
+    codes = {error.code for error in result.series_errors}
+    if not isinstance(found, Path) and "unreadable_cell" not in codes:  # else init fails
+        yield f"for networks trained on these data: {found.training_commands()}"

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import Force, Json, Quiet, Verbose, Wait, data_option, out_option
 
 
@@ -33,8 +32,7 @@ def report(
     verbose: Verbose = False,
 ) -> None:
     """Write a page about a run, a forecast or a backtest."""
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console):
+    with open_console(quiet=quiet, verbose=verbose) as console:
         from rnnforecast.batch.lock import output_lock
         from rnnforecast.workflow.report import report as run_report
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnforecast.cli.console import ConsoleListener, require_stdout
-from rnnforecast.cli.error_handling import handle_errors
+from rnnforecast.cli.console import require_stdout
+from rnnforecast.cli.error_handling import open_console
 from rnnforecast.cli.options import Json, Quiet, RunFolder, Verbose, Wait
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ def rollback(
     verbose: Verbose = False,
 ) -> None:
     """Put an earlier version of a run into use."""
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console):
+    with open_console(quiet=quiet, verbose=verbose) as console:
         from rnnforecast.batch.lock import output_lock
         from rnnforecast.pipeline.run_versions import check_store, list_versions
         from rnnforecast.pipeline.run_versions import rollback as roll_back

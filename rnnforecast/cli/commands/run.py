@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import ConsoleListener, require_stdout
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.console import require_stdout
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import (
     EngineName,
     JobFile,
@@ -51,8 +51,7 @@ def run(
 
     The last line on stdout is a summary in JSON.
     """
-    console = ConsoleListener(quiet=quiet or json, verbose=verbose)
-    with handle_errors(console):
+    with open_console(quiet=quiet or json, verbose=verbose) as console:
         from rnnforecast.spec.load_job import read_job
 
         if log_format not in ("plain", "json"):

@@ -6,16 +6,14 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors
+from rnnforecast.cli.error_handling import open_console
 
 
 def schema(
     job: Annotated[bool, typer.Option("--job", help="That of a job file instead.")] = False,
 ) -> None:
     """Print the JSON schema of the spec, for editors."""
-    console = ConsoleListener()
-    with handle_errors(console):
+    with open_console() as console:
         from rnnforecast.spec.job import job_json_schema
         from rnnforecast.spec.reference import json_schema
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import ConsoleListener, require_stdout
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.console import require_stdout
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import (
     EngineName,
     Force,
@@ -84,8 +84,7 @@ def score(
     verbose: Verbose = False,
 ) -> None:
     """Score issued forecasts by what was observed since, and look for drift."""
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console):
+    with open_console(quiet=quiet, verbose=verbose) as console:
         wanted = _check_choices(fail_on or [])
         _check_partitions(run, partitions, calibrate, workers, engine)
         first_day = None if since is None else _parse_day(since)

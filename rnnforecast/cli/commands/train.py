@@ -11,8 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from rnnforecast.batch.stop_signal import SAVING, stop_on_signal
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import (
     EngineName,
     Force,
@@ -89,8 +88,7 @@ def train(
     training, to be continued with --resume, and leaves an earlier run as it is. With --promote-if,
     RUN holds dated versions, and a new model that is not better than the current one is kept aside.
     """
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console, spec, set_):
+    with open_console(spec, set_, quiet=quiet, verbose=verbose) as console:
         from rnnforecast.spec.load import read_spec
 
         rule = promotion_rule(promote_if, margin, max_age, ledger, fails=fail_if_not_promoted)

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from rnnforecast.batch.stop_signal import stop_on_signal
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors, resume_gc
+from rnnforecast.cli.error_handling import open_console, resume_gc
 from rnnforecast.cli.options import (
     EngineName,
     Force,
@@ -52,11 +51,10 @@ def tune(
     compared with the given one on windows that the search never saw. A search that was stopped or
     killed is continued by the same command; several commands may share one search.
     """
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
     given = {"trials": trials, "minutes": minutes}
     overrides = [*(set_ or [])]
     overrides += [f"search.{name}={value:g}" for name, value in given.items() if value is not None]
-    with handle_errors(console, spec, overrides):
+    with open_console(spec, overrides, quiet=quiet, verbose=verbose) as console:
         from rnnforecast.spec.load import read_spec
 
         read_spec(spec, overrides)  # a wrong spec is reported before anything heavy is imported

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rnnforecast.cli.console import ConsoleListener
-from rnnforecast.cli.error_handling import handle_errors
+from rnnforecast.cli.error_handling import open_console
 from rnnforecast.cli.options import Quiet, Verbose
 
 
@@ -25,8 +24,7 @@ def unlock(
     The next command that writes takes such a lock by itself; only on network disks without locks,
     where another host may hold it, this may be needed.
     """
-    console = ConsoleListener(quiet=quiet, verbose=verbose)
-    with handle_errors(console):
+    with open_console(quiet=quiet, verbose=verbose) as console:
         from rnnforecast.batch.lock import remove_stale_lock
 
         holder = remove_stale_lock(path, force=force)
