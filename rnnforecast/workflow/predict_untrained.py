@@ -14,6 +14,7 @@ from rnnforecast.pipeline.progress import ProgressListener
 from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import RESOLVED_SPEC_FILE
 from rnnforecast.pipeline.untrained_run import build_untrained_plan, fit_untrained_run
+from rnnforecast.pipeline.untrained_spikes import without_spikes
 from rnnforecast.spec.load import locate_problems
 from rnnforecast.spec.spec import Spec
 from rnnforecast.wording import join_names
@@ -45,7 +46,7 @@ def prepare_untrained(
     """The run of data that are forecast without a training, and the data; says what was detected in
     them."""
     try:
-        aligned = _read(subject, origin)
+        aligned = without_spikes(_read(subject, origin), subject.spec.clean)
         resolved, choices = resolve_season(subject.spec, aligned.panel, held_out=0)
         horizon = None
         if not subject.has_horizon:

@@ -243,6 +243,20 @@ def test_series_with_a_simple_forecast_count_as_written(frame: pd.DataFrame) -> 
     assert "seasonal naive" in warning.message
 
 
+def test_a_spike_that_has_passed_hides_nothing(frame: pd.DataFrame, usual: pd.DataFrame) -> None:
+    is_spike = (frame["shop"] == "b") & (frame["ds"] == "2024-02-26")
+    spiked = frame.assign(y=frame["y"].where(~is_spike, 9000.0))
+    prediction = predict(spiked)
+    (warning,) = prediction.warnings
+    assert warning.code == "doubtful_reading"
+    assert "b has 9000 at 2024-02-26" in warning.message
+    found = prediction.tables["forecast"]
+    np.testing.assert_allclose(found["yhat"], usual["yhat"], rtol=0.15)
+    kept = predict(spiked, {"clean": {"implausible": "keep"}})
+    assert kept.warnings == ()
+    assert kept.tables["forecast"]["yhat"].max() > 100
+
+
 def test_the_change_to_a_year_before_is_of_the_total_that_is_said() -> None:
     days = pd.date_range("2021-01-01", periods=500)
     values = np.random.default_rng(0).poisson(0.3, 500).astype(float)

@@ -91,7 +91,12 @@ class ImplausibleCells:
 
 
 def largest_usual_sizes(
-    size: Floats, codes: Ints, offsets: Ints, *, compare_series: bool = True
+    size: Floats,
+    codes: Ints,
+    offsets: Ints,
+    *,
+    compare_series: bool = True,
+    max_ratio: float = MAX_RATIO,
 ) -> Floats:
     """`[S]` the largest usual size of each series, infinite where no value can be implausible.
 
@@ -100,6 +105,7 @@ def largest_usual_sizes(
         codes: `[R]` the series of each row.
         offsets: `[S + 1]` the row at which each series begins, and R.
         compare_series: whether series with few values are compared with the others.
+        max_ratio: the largest plausible size, relative to the largest usual one.
     """
     missing = np.isnan(size)
     count = np.diff(offsets)
@@ -110,7 +116,7 @@ def largest_usual_sizes(
     with np.errstate(over="ignore"):
         total = reduce_per_series(np.add, size, offsets, 0.0)
         # a value beyond all limits makes up most of the total: sorts few series
-        possible = total <= largest * (_exempt_count(count) + count / MAX_RATIO)
+        possible = total <= largest * (_exempt_count(count) + count / max_ratio)
     possible |= np.isinf(total) | np.isin(largest, MISSING_CODES)
     is_short = count < MIN_VALUES
     sorted_series = possible & ~is_short

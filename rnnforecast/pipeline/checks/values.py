@@ -212,7 +212,8 @@ def _last_values_shift(context: CheckContext, limit: float) -> Measured | None:
         return None
     target, size = most
     subject = f"the last value of the median series{_of_target(context, target)}"
-    message = f"{subject} is {size:,.3g} times the highest level of the training"
+    when = "of the training" if context.run.is_trained else "so far"
+    message = f"{subject} is {size:,.3g} times the highest level {when}"
     return Measured(size, message, int(context.is_known.sum()))
 
 
