@@ -83,19 +83,8 @@ def fit_untrained_run(
     Raises:
         DataError if the data do not fit the spec.
     """
-    panel, horizon, season = aligned.panel, spec.window.horizon, int(spec.window.season)
-    check_output_columns(spec, aligned.table.roles)
-    plan, transformed = fit_cleaning_plan(
-        build_untrained_plan(spec),
-        aligned,
-        season=season,
-        train_end=panel.lengths,
-        network_imputers=NETWORK_IMPUTERS,
-    )
-    plan = replace(plan, bounds=forecast_bounds(spec, plan))
-    nothing_held_out = Split(panel.lengths, panel.lengths < 0, panel.lengths, 0, 1)
-    plan, _ = fit_yearly_season(spec, plan, panel, transformed, nothing_held_out)
-    cleaned = build_inputs(plan, aligned, horizon=horizon, transformed=transformed)
+    panel, horizon = aligned.panel, spec.window.horizon
+    plan, cleaned = _clean(spec, aligned)
     resolved = with_inferred_columns(spec, plan)
     forecast, data_hash = spec.forecast, hash_data(cleaned)
     run = Run(
@@ -104,7 +93,7 @@ def fit_untrained_run(
         combiner=DEFAULT_COMBINER,
         network_weight=NetworkWeight(0.0, 0.0),
         statistical_seasons=statistical_seasons(
-            panel.frequency, season, is_given=given.window.season != "auto"
+            panel.frequency, int(spec.window.season), is_given=given.window.season != "auto"
         ),
         error_correlation=_error_correlation(min(horizon, MAX_CORRELATED_STEPS)),
         smoothed_items=(),
@@ -130,6 +119,23 @@ def fit_untrained_run(
         profile=fit_profile(cleaned, resolved, ()),
     )
     return run, cleaned
+
+
+def _clean(spec: Spec, aligned: AlignedData) -> tuple[CleaningPlan, CleanedData]:
+    """The cleaning plan, fitted to all values, and the data by it."""
+    check_output_columns(spec, aligned.table.roles)
+    lengths = aligned.panel.lengths
+    plan, transformed = fit_cleaning_plan(
+        build_untrained_plan(spec),
+        aligned,
+        season=int(spec.window.season),
+        train_end=lengths,
+        network_imputers=NETWORK_IMPUTERS,
+    )
+    plan = replace(plan, bounds=forecast_bounds(spec, plan))
+    nothing_held_out = Split(lengths, lengths < 0, lengths, 0, 1)
+    plan, _ = fit_yearly_season(spec, plan, aligned.panel, transformed, nothing_held_out)
+    return plan, build_inputs(plan, aligned, horizon=spec.window.horizon, transformed=transformed)
 
 
 def _error_correlation(horizon: int) -> Floats:
