@@ -110,7 +110,7 @@ def _forecast(
         np.where(last.observed, last.values, np.nan).T,
         *(found[:, :back] for found in _both(before, seasons, horizon, ERROR_LEVELS)),
         lengths=before.lengths,
-        many_zeros=has_many_zeros(histories.values, histories.observed),
+        many_zeros=has_many_zeros(histories.values, histories.observed, next(iter(seasons), 1)),
         seasons=seasons,
     )
     pretrained, statistical = _both(histories, seasons, horizon, levels)

@@ -31,6 +31,8 @@ ERROR_POWER = 2
 """Of the ratio of the errors in the ratio of the weights."""
 ERROR_LEVELS = (0.1, 0.5, 0.9)
 """Levels of the quantiles whose errors are compared."""
+ALWAYS, MIN_CYCLES = 0.9, 3
+"""Share of the cycles in which a step of the season that is always zero is so, and their number."""
 MIN_HISTORY, MIN_SEASONS = 6, 2
 """Steps and seasons before the earlier origin, the longer of both, for its errors to count."""
 
@@ -66,7 +68,7 @@ def untrained_quantiles(
         _last_values(cleaned, index, back, joint=joint),
         *before,
         lengths=lengths,
-        many_zeros=_with_many_zeros(cleaned, index, joint=joint),
+        many_zeros=_with_many_zeros(cleaned, index, seasons, joint=joint),
         seasons=seasons,
     )[:, None, None]
     pretrained, statistical, _ = members(index, levels, steps)
@@ -162,7 +164,9 @@ def _mean_error(actual: Floats, quantiles: Floats) -> Floats:
     return np.where(count > 0, np.where(known, loss, 0.0).sum(1) / np.maximum(count, 1), np.nan)
 
 
-def _with_many_zeros(cleaned: CleanedData, index: WindowIndex, *, joint: bool) -> Bools:
+def _with_many_zeros(
+    cleaned: CleanedData, index: WindowIndex, seasons: tuple[int, ...], *, joint: bool
+) -> Bools:
     """`[N]` whether targets have many zeros before the origin of a window, in original units: zeros
     of transformed values are others."""
     panel = cleaned.panel
@@ -173,22 +177,39 @@ def _with_many_zeros(cleaned: CleanedData, index: WindowIndex, *, joint: bool) -
         first_row, origin = panel.offsets[parts.series[chosen]], parts.origin[chosen]
         rows = history_rows(first_row, origin, max_steps=parts.longest)  # [T, M]
         cell = np.maximum(rows, 0), parts.target[chosen]
-        found[chosen] = has_many_zeros(panel.targets[cell], panel.observed_mask[cell] & (rows >= 0))
+        observed = panel.observed_mask[cell] & (rows >= 0)
+        found[chosen] = has_many_zeros(panel.targets[cell], observed, next(iter(seasons), 1))
     return found
 
 
-def many_zeros_mask(cleaned: CleanedData) -> Bools:
-    """`[S, C]` whether the pretrained network forecasts a target of a series alone, from its
-    end."""
+def many_zeros_mask(cleaned: CleanedData, seasons: tuple[int, ...]) -> Bools:
+    """`[S, C]` whether the pretrained network forecasts a target of a series alone, from its end;
+    `seasons` as of `untrained_quantiles`."""
     panel = cleaned.panel
     shape = panel.n_series, len(panel.target_names)
     ends = panel.lengths.repeat(shape[1])
     index = WindowIndex(np.arange(len(ends)), ends, ends)
-    return _with_many_zeros(cleaned, index, joint=False).reshape(shape)
+    return _with_many_zeros(cleaned, index, seasons, joint=False).reshape(shape)
 
 
-def has_many_zeros(values: Floats, observed: Bools) -> Bools:
-    """`[M]` whether the observed ones of values `[T, M]` are never negative, and often zero."""
-    zeros = ((values == 0) & observed).sum(0)
+def has_many_zeros(values: Floats, observed: Bools, season: int) -> Bools:
+    """`[M]` whether the observed ones of values `[T, M]` are never negative, and often zero at
+    steps of the season that are not always zero, as closed days are."""
+    zeros = (values == 0) & observed
+    others = observed & ~_always_zero(zeros, observed, season)
     lowest = values.min(0, where=observed, initial=np.inf)
-    return np.asarray((zeros >= MIN_ZERO_SHARE * observed.sum(0)) & (lowest >= 0))
+    return np.asarray(((zeros & others).sum(0) >= MIN_ZERO_SHARE * others.sum(0)) & (lowest >= 0))
+
+
+def _always_zero(zeros: Bools, observed: Bools, season: int) -> Bools:
+    """`[T, M]` whether a step is one of the season at which values are zero in all cycles but few,
+    by masks `[T, M]`."""
+    steps, width = zeros.shape
+    cycles = -(-steps // season)
+    first = np.zeros((cycles * season - steps, width), dtype=bool)
+    zero_count, count = (
+        np.concatenate([first, mask]).reshape(cycles, season, width).sum(0)
+        for mask in (zeros, observed)
+    )  # [season, M]
+    is_zero = (count >= MIN_CYCLES) & (zero_count >= ALWAYS * count)
+    return np.tile(is_zero, (cycles, 1))[len(first) :]

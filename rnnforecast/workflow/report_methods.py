@@ -15,7 +15,7 @@ def untrained_methods(run: Run, prediction: Prediction) -> str:
     status, errors = prediction.status, prediction.errors
     noun = "series" if status.shape[1] == 1 else "targets of series"
     is_usual = ~np.isin(status, ("fallback", "skipped"))
-    many_zeros = many_zeros_mask(prediction.cleaned) & is_usual
+    many_zeros = many_zeros_mask(prediction.cleaned, run.statistical_seasons) & is_usual
     both = int((is_usual & ~many_zeros).sum())
     parts = []
     if both:

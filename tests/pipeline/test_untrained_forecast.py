@@ -15,6 +15,7 @@ from rnnforecast.pipeline.statistical import statistical_quantiles
 from rnnforecast.pipeline.untrained_forecast import (
     ERROR_POWER,
     PRETRAINED_WEIGHT,
+    has_many_zeros,
     untrained_quantiles,
 )
 from rnnforecast.pipeline.untrained_run import build_untrained_plan, fit_untrained_run
@@ -100,3 +101,16 @@ def test_zeros_are_those_of_the_data_not_of_transformed_values(
     )[:, :, None]
     is_network_alone = np.isclose(found, pretrained).all((1, 2, 3))
     assert tuple(is_network_alone) == many_zeros
+
+
+def test_closed_days_are_no_many_zeros() -> None:
+    day, random = np.arange(70), np.random.default_rng(0)
+    is_open = day % 7 < 5
+    shop = np.where(is_open, 20.0 + day, 0.0)
+    shop[12] = 3.0  # open on one Saturday of ten
+    rare = random.poisson(0.3, 70)
+    values = np.stack([shop, np.where(is_open, rare, 0), rare, 0 * day], axis=1)
+    for given in (values, values[4:]):
+        observed = np.ones(given.shape, dtype=bool)
+        assert has_many_zeros(given, observed, 7).tolist() == [False, True, True, True]
+        assert has_many_zeros(given, observed, 1).tolist() == [True, True, True, True]
