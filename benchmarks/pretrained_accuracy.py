@@ -31,7 +31,7 @@ from gift import (
 from gift_sets import CONFIGURATIONS, Configuration
 from measures import HEADINGS, LEVELS, headings, score
 from pretrained_gate import MASE, OWA_ALONE, WQL, GateRow, Part, at_most, bands_row, not_measured
-from pretrained_members import MemberForecasts, members_alone, members_of_panel
+from pretrained_members import WeightedForecasts, members_alone, members_of_panel
 from score_tables import Scores, format_row, table_head
 
 from rnnforecast.types import Floats
@@ -168,7 +168,7 @@ def compare(name: str, without: Scores, found: Scores, bound: float) -> list[Gat
     ]
 
 
-def _alone_scores(sample: Sample, members: MemberForecasts, weight: float | None) -> Scores:
+def _alone_scores(sample: Sample, members: WeightedForecasts, weight: float | None) -> Scores:
     quantiles: Floats = members.mixture(weight)
     table = sample.test.sort_values(["unique_id", "ds"])[["unique_id", "ds"]]
     table[[f"q{level:g}" for level in LEVELS]] = quantiles.reshape(-1, len(LEVELS))

@@ -6,7 +6,7 @@ Seasons are those that `predict` finds in a file of the same rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from rnnforecast.inference.pretrained import MAX_CONTEXT, pretrained_quantiles
 from rnnforecast.pipeline.auto_season import choose_season, statistical_seasons
 from rnnforecast.pipeline.untrained_forecast import (
     ERROR_LEVELS,
+    MemberForecasts,
     earlier_steps,
     has_many_zeros,
     pretrained_weight,
@@ -29,23 +30,20 @@ from rnnforecast.types import Floats
 
 
 @dataclass(frozen=True)
-class MemberForecasts:
-    """Quantiles `[M, H, Q]` of both members for M series, in the order of their names."""
+class WeightedForecasts(MemberForecasts):
+    """Forecasts of both members for N series, in the order of their names."""
 
-    statistical: Floats
-    pretrained: Floats
     weight: Floats
-    """`[M]` of the pretrained network, as in `predict` without a run."""
+    """`[N]` of the pretrained network, as in `predict` without a run."""
 
     def mixture(self, weight: float | None = None) -> Floats:
         """The weighted mean of the quantiles; None for the weight of `predict`."""
-        share = self.weight[:, None, None] if weight is None else weight
-        return np.asarray((1 - share) * self.statistical + share * self.pretrained)
+        return self.mean(self.weight if weight is None else np.full(len(self.weight), weight))
 
 
 def members_of_panel(
     table: pd.DataFrame, *, horizon: int, levels: Sequence[float], wide: bool = False
-) -> MemberForecasts:
+) -> WeightedForecasts:
     """Forecasts of all series of a table unique_id, ds, y that is one file.
 
     Args:
@@ -56,20 +54,23 @@ def members_of_panel(
 
 def members_alone(
     table: pd.DataFrame, benchmark: Benchmark, levels: Sequence[float]
-) -> MemberForecasts:
+) -> WeightedForecasts:
     """Forecasts of the series of a table unique_id, ds, y, of which each is a file of its own."""
-    horizon, by_seasons = benchmark.horizon, dict[tuple[int, ...], list[int]]()
-    names, series = np.unique(table["unique_id"], return_inverse=True)
+    by_seasons = dict[tuple[int, ...], list[int]]()
+    _, series = np.unique(table["unique_id"], return_inverse=True)
     for number, (_, part) in enumerate(table.groupby("unique_id", sort=True)):
         by_seasons.setdefault(seasons_of(part), []).append(number)
-    shape = (len(names), horizon, len(levels))
-    found = MemberForecasts(np.empty(shape), np.empty(shape), np.empty(len(names)))
-    for seasons, chosen in by_seasons.items():
-        members = _forecast(table[np.isin(series, chosen)], seasons, horizon, levels)
-        found.statistical[chosen] = members.statistical
-        found.pretrained[chosen] = members.pretrained
-        found.weight[chosen] = members.weight
-    return found
+    found = [
+        _forecast(table[np.isin(series, chosen)], seasons, benchmark.horizon, levels)
+        for seasons, chosen in by_seasons.items()
+    ]
+    order = np.argsort(np.concatenate(list(by_seasons.values())))
+    return WeightedForecasts(
+        **{
+            each.name: np.concatenate([getattr(part, each.name) for part in found])[order]
+            for each in fields(WeightedForecasts)
+        }
+    )
 
 
 def seasons_of(table: pd.DataFrame, *, wide: bool = False) -> tuple[int, ...]:
@@ -100,30 +101,31 @@ def seasons_of(table: pd.DataFrame, *, wide: bool = False) -> tuple[int, ...]:
 
 def _forecast(
     table: pd.DataFrame, seasons: tuple[int, ...], horizon: int, levels: Sequence[float]
-) -> MemberForecasts:
+) -> WeightedForecasts:
     longest = combination.longest_history((seasons or (1,))[0], horizon)
     histories = histories_of(table, max(longest, MAX_CONTEXT))
     back = earlier_steps(horizon)
-    before = histories.before(back)
     last = histories.last(back)
     weight = pretrained_weight(
         np.where(last.observed, last.values, np.nan).T,
-        *(found[:, :back] for found in _both(before, seasons, horizon, ERROR_LEVELS)),
-        lengths=before.lengths,
+        _members(histories.before(back), seasons, back, horizon, ERROR_LEVELS),
         many_zeros=has_many_zeros(histories.values, histories.observed, next(iter(seasons), 1)),
         seasons=seasons,
     )
-    pretrained, statistical = _both(histories, seasons, horizon, levels)
-    return MemberForecasts(statistical, pretrained, weight)
+    members = _members(histories, seasons, horizon, horizon, levels)
+    return WeightedForecasts(members.statistical, members.pretrained, members.lengths, weight)
 
 
-def _both(
-    histories: Histories, seasons: tuple[int, ...], horizon: int, levels: Sequence[float]
-) -> tuple[Floats, Floats]:
-    """Quantiles `[M, H, Q]` of the pretrained network and of the statistical combination."""
+def _members(
+    histories: Histories,
+    seasons: tuple[int, ...],
+    steps: int,
+    horizon: int,
+    levels: Sequence[float],
+) -> MemberForecasts:
+    """As in `untrained_quantiles`, of `steps`, which are not more than the horizon."""
     usual = seasons or (1,)
     recent = histories.last(combination.longest_history(usual[0], horizon))
-    return (
-        pretrained_quantiles(histories, seasons=seasons, horizon=horizon, levels=levels),
-        combination.forecast(recent, seasons=usual, horizon=horizon, levels=levels),
-    )
+    statistical = combination.forecast(recent, seasons=usual, horizon=horizon, levels=levels)
+    pretrained = pretrained_quantiles(histories, seasons=seasons, horizon=steps, levels=levels)
+    return MemberForecasts(statistical[:, :steps], pretrained, histories.lengths)

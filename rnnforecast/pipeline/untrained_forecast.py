@@ -8,7 +8,7 @@ statistical methods are worse at all levels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,22 @@ MIN_HISTORY, MIN_SEASONS = 6, 2
 """Steps and seasons before the earlier origin, the longer of both, for its errors to count."""
 
 
+@dataclass(frozen=True)
+class MemberForecasts:
+    """Forecasts of both members for N histories."""
+
+    statistical: Floats
+    """`[N, H, Q]` quantiles of the combination of statistical methods."""
+    pretrained: Floats
+    """`[N, H, Q]` those of the pretrained network."""
+    lengths: Ints
+    """`[N]` steps of the histories that it reads."""
+
+    def mean(self, weight: Floats) -> Floats:
+        """The mean of the quantiles with the weights `[N]` of the pretrained network."""
+        return self.statistical + weight[:, None, None] * (self.pretrained - self.statistical)
+
+
 def untrained_quantiles(
     cleaned: CleanedData,
     index: WindowIndex,
@@ -52,27 +68,22 @@ def untrained_quantiles(
     `statistical_quantiles`."""
     options: dict[str, Any] = {"seasons": seasons, "joint": joint}
 
-    def members(
-        index: WindowIndex, levels: Sequence[float], steps: int
-    ) -> tuple[Floats, Floats, Ints]:
+    def members(index: WindowIndex, levels: Sequence[float], steps: int) -> MemberForecasts:
         lengths, pretrained = _pretrained_quantiles(cleaned, index, levels, steps, **options)
         statistical = statistical_quantiles(
             cleaned, index, levels, steps=steps, horizon=horizon, engine=engine, **options
         )
-        return pretrained, _by_history(statistical), lengths
+        return MemberForecasts(_by_history(statistical), pretrained, lengths)
 
     back = earlier_steps(horizon)
     earlier = replace(index, origin=np.maximum(index.origin - back, 0))
-    *before, lengths = members(earlier, ERROR_LEVELS, back)
     weight = pretrained_weight(
         _last_values(cleaned, index, back, joint=joint),
-        *before,
-        lengths=lengths,
+        members(earlier, ERROR_LEVELS, back),
         many_zeros=_with_many_zeros(cleaned, index, seasons, joint=joint),
         seasons=seasons,
-    )[:, None, None]
-    pretrained, statistical, _ = members(index, levels, steps)
-    return by_window(statistical + weight * (pretrained - statistical), index)
+    )
+    return by_window(members(index, levels, steps).mean(weight), index)
 
 
 def earlier_steps(horizon: int) -> int:
@@ -81,13 +92,7 @@ def earlier_steps(horizon: int) -> int:
 
 
 def pretrained_weight(
-    actual: Floats,
-    pretrained: Floats,
-    statistical: Floats,
-    *,
-    lengths: Ints,
-    many_zeros: Bools,
-    seasons: Sequence[int],
+    actual: Floats, before: MemberForecasts, *, many_zeros: Bools, seasons: Sequence[int]
 ) -> Floats:
     """Weights `[N]` of the pretrained network; 1 for values with many zeros, else
     `PRETRAINED_WEIGHT` where there are no errors to compare, or few values before the earlier
@@ -95,17 +100,15 @@ def pretrained_weight(
 
     Args:
         actual: `[N, T]` values after the earlier origin, NaN where not observed.
-        pretrained, statistical: `[N, T, Q]` their forecasts, at `ERROR_LEVELS`.
-        lengths: `[N]` steps of the histories before the earlier origin.
+        before: the forecasts from there, at `ERROR_LEVELS`.
         many_zeros: `[N]` of `has_many_zeros`.
         seasons: in steps.
     """
     tiny = np.finfo(float).tiny
-    errors = _mean_error(actual, statistical) + tiny, _mean_error(actual, pretrained) + tiny
+    errors = [_mean_error(actual, each) + tiny for each in (before.statistical, before.pretrained)]
     odds = (errors[0] / errors[1]).clip(1e-3, 1e3) ** ERROR_POWER
-    is_known = (lengths >= max(MIN_HISTORY, MIN_SEASONS * max(seasons, default=1))) & ~np.isnan(
-        odds
-    )
+    enough = max(MIN_HISTORY, MIN_SEASONS * max(seasons, default=1))
+    is_known = (before.lengths >= enough) & ~np.isnan(odds)
     share = PRETRAINED_WEIGHT * np.where(is_known, odds, 1.0)
     return np.where(many_zeros, 1.0, share / (share + 1 - PRETRAINED_WEIGHT))
 

@@ -69,9 +69,8 @@ def test_bands_are_worse_if_they_are_farther_from_their_level(
 
 
 def test_a_mixture_is_a_weighted_mean_of_quantiles(members: ModuleType) -> None:
-    found = members.MemberForecasts(
-        np.full((1, 2, 3), 1.0), np.full((1, 2, 3), 5.0), np.array([0.5])
-    )
+    statistical, pretrained = np.full((1, 2, 3), 1.0), np.full((1, 2, 3), 5.0)
+    found = members.WeightedForecasts(statistical, pretrained, np.array([9]), np.array([0.5]))
     assert (found.mixture() == 3).all()
     assert (found.mixture(0) == 1).all()
     assert (found.mixture(0.25) == 2).all()
