@@ -1,7 +1,7 @@
 """Seasonal pattern, levels and slopes of series, in closed form.
 
 The pattern is the mean of each phase of the cycle, of values less their moving average over a
-cycle; recent cycles count more. Levels are exponentially weighted means of the seasonally adjusted
+cycle, a long one if there is one; recent cycles count more. Levels are exponentially weighted means of the seasonally adjusted
 values, slopes differences of two of them over the difference of their mean ages.
 """
 
@@ -22,7 +22,9 @@ CYCLE_DECAY = 0.9
 """Weight of a cycle, of that of the next one."""
 ERROR_STEPS = 192
 """Last steps whose errors are read."""
-PRIORS = (0.4, 1.0)
+LONG_CYCLES = 3
+"""Cycles of the first period in a second one that is far longer."""
+PRIORS = (0.4, 2.0)
 """Cycles of zeros that shrink the patterns of the first and of the second period."""
 
 
@@ -77,7 +79,7 @@ def decompose(z: Tensor, weight: Tensor, lags: Tensor, ahead: int) -> Decomposit
         lags: `[B, 2]` the two periods, in steps.
         ahead: T.
     """
-    residual = (z - _moving_average(z, weight, lags[:, :1])) * weight
+    residual = (z - _moving_average(z, weight, _smoothing_width(weight, lags))) * weight
     first = _pattern(residual, weight, lags[:, :1], ahead, PRIORS[0])
     residual = residual - first[:, : z.shape[1]] * weight
     second = _pattern(residual, weight, lags[:, 1:], ahead, PRIORS[1])
@@ -89,6 +91,15 @@ def decompose(z: Tensor, weight: Tensor, lags: Tensor, ahead: int) -> Decomposit
         for old, new in list(pairwise(range(len(ALPHAS))))[:N_SLOPES]
     ]
     return Decomposition(pattern, adjusted, levels, torch.stack(slopes, 1))
+
+
+def _smoothing_width(weight: Tensor, lags: Tensor) -> Tensor:
+    """Steps `[B, 1]` of the moving average: the first period, or the second one if that is far
+    longer and was seen twice, as the days of a week differ in level too."""
+    first, second = lags.split(1, 1)  # type: ignore[no-untyped-call]
+    length = weight.shape[1] - weight.argmax(1, keepdim=True)
+    is_long = (second >= LONG_CYCLES * first) & (2 * second <= length)
+    return torch.where(is_long, second, first)
 
 
 def _moving_average(z: Tensor, weight: Tensor, width: Tensor) -> Tensor:
