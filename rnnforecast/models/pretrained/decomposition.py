@@ -1,8 +1,9 @@
 """Seasonal pattern, levels and slopes of series, in closed form.
 
 The pattern is the mean of each phase of the cycle, of values less their moving average over a
-cycle, a long one if there is one; recent cycles count more. Levels are exponentially weighted means of the seasonally adjusted
-values, slopes differences of two of them over the difference of their mean ages.
+cycle, a long one if there is one; recent cycles count more. Levels are exponentially weighted means
+of the seasonally adjusted values, slopes differences of two of them over the difference of their
+mean ages.
 """
 
 from __future__ import annotations

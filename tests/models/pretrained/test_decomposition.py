@@ -67,12 +67,23 @@ def test_the_pattern_is_that_of_loops_over_steps_and_phases(context: Context) ->
     parts = decomposed(context, AHEAD)
     for row, lags in enumerate(context.periods.lags.tolist()):
         z, known = context.z[row].double().numpy(), context.observed[row].double().numpy()
-        residual = (z - moving_average(z, known, lags[0])) * known
+        length = len(z) - known.argmax()
+        is_long = 3 * lags[0] <= lags[1] <= length / 2
+        residual = (z - moving_average(z, known, lags[is_long])) * known
         first = phase_means(residual, known, lags[0], PRIORS[0])
         second = phase_means(residual - first[: len(z)] * known, known, lags[1], PRIORS[1])
         np.testing.assert_allclose(parts.pattern[row], first + second, atol=2e-5)
         adjusted = (z - (first + second)[: len(z)]) * known
         np.testing.assert_allclose(parts.adjusted[row], adjusted, atol=2e-5)
+
+
+def test_the_pattern_of_a_week_of_hours_has_the_levels_of_its_days() -> None:
+    hour = np.arange(24 * 7 * 8)
+    values = np.where(hour // 24 % 7 < 5, 3.0, 0.0) + np.sin(2 * np.pi * hour / 24)
+    context = context_of(values, seasons=(24, 168))
+    pattern = decomposed(context, 168).pattern[0, -168:]
+    expected = torch.asinh(torch.from_numpy((values[:168] - values.mean()) / values.std()))
+    assert np.corrcoef(pattern, expected)[0, 1] > 0.98
 
 
 def test_levels_slopes_and_errors_are_those_of_loops_over_steps(context: Context) -> None:
