@@ -69,7 +69,7 @@ def test_the_pattern_is_that_of_loops_over_steps_and_phases(context: Context) ->
         z, known = context.z[row].double().numpy(), context.observed[row].double().numpy()
         length = len(z) - known.argmax()
         is_long = 3 * lags[0] <= lags[1] <= length / 2
-        residual = (z - moving_average(z, known, lags[is_long])) * known
+        residual = (z - moving_average(z, known, lags[int(is_long)])) * known
         first = phase_means(residual, known, lags[0], PRIORS[0])
         second = phase_means(residual - first[: len(z)] * known, known, lags[1], PRIORS[1])
         np.testing.assert_allclose(parts.pattern[row], first + second, atol=2e-5)
