@@ -19,7 +19,7 @@ ALPHAS = (0.02, 0.1, 0.3, 0.7, 0.95)
 """Smoothing parameters of the levels."""
 N_SLOPES = 3
 """Slopes: of the slowest two levels, and of the next ones."""
-CYCLE_DECAY = 0.9
+CYCLE_DECAY = 0.82
 """Weight of a cycle, of that of the next one."""
 ERROR_STEPS = 192
 """Last steps whose errors are read."""
@@ -104,16 +104,25 @@ def _smoothing_width(weight: Tensor, lags: Tensor) -> Tensor:
 
 
 def _moving_average(z: Tensor, weight: Tensor, width: Tensor) -> Tensor:
-    """Means `[B, L]` over windows of `width [B, 1]` steps around each step; windows at the ends are
-    moved inside, so that all of them hold a whole cycle."""
+    """Means `[B, L]` over windows of `width [B, 1]` steps around each step; at the ends they go on
+    from the last whole window, by their change over one cycle."""
     steps = z.shape[1]
-    start = torch.arange(steps, device=z.device) - width // 2
-    start = start.clamp_min(0).minimum((steps - width).clamp_min(0))
-    end = (start + width).clamp_max(steps)
     sums = torch.nn.functional.pad(z.cumsum(1), (1, 0))
     counts = torch.nn.functional.pad(weight.cumsum(1), (1, 0))
-    total = sums.gather(1, end) - sums.gather(1, start)
-    return total / (counts.gather(1, end) - counts.gather(1, start)).clamp_min(1)
+
+    def mean(start: Tensor) -> Tensor:
+        end = start + width
+        total = sums.gather(1, end) - sums.gather(1, start)
+        return total / (counts.gather(1, end) - counts.gather(1, start)).clamp_min(1)
+
+    first, last = weight.argmax(1, keepdim=True), steps - width  # starts of whole windows
+    first = first.minimum(last)
+    center = torch.arange(steps, device=z.device) - width // 2
+    start = center.maximum(first).minimum(last)
+    inside = (first + width).minimum(last), (last - width).maximum(first)
+    rise = (mean(inside[0]) - mean(first)) / width, (mean(last) - mean(inside[1])) / width
+    slope = torch.where(center < first, rise[0], rise[1])
+    return mean(start) + slope * (center - start)
 
 
 def _pattern(residual: Tensor, weight: Tensor, lag: Tensor, ahead: int, prior: float) -> Tensor:
