@@ -40,11 +40,23 @@ def decomposed(context: Context, ahead: int) -> Decomposition:
 
 
 def moving_average(z: Floats, known: Floats, width: int) -> Floats:
+    def mean(start: int) -> float:
+        inside = slice(start, start + width)
+        return float(z[inside].sum() / max(known[inside].sum(), 1))
+
+    last = len(z) - width
+    first = min(int(known.argmax()), last)
     found = []
     for step in range(len(z)):
-        start = min(max(step - width // 2, 0), max(len(z) - width, 0))
-        inside = slice(start, start + width)
-        found.append(z[inside].sum() / max(known[inside].sum(), 1))
+        center = step - width // 2
+        if center < first:
+            rise = mean(min(first + width, last)) - mean(first)
+            found.append(mean(first) + rise / width * (center - first))
+        elif center > last:
+            rise = mean(last) - mean(max(last - width, first))
+            found.append(mean(last) + rise / width * (center - last))
+        else:
+            found.append(mean(center))
     return np.array(found)
 
 
@@ -84,6 +96,17 @@ def test_the_pattern_of_a_week_of_hours_has_the_levels_of_its_days() -> None:
     pattern = decomposed(context, 168).pattern[0, -168:]
     expected = torch.asinh(torch.from_numpy((values[:168] - values.mean()) / values.std()))
     assert np.corrcoef(pattern, expected)[0, 1] > 0.98
+
+
+def test_the_pattern_of_a_series_that_grows_is_that_of_one_that_does_not() -> None:
+    month = np.arange(60)
+    wave = np.sin(2 * np.pi * month / 12)
+    flat, grown = (
+        decomposed(context_of(wave + slope * month, seasons=(12, 0)), 12) for slope in (0.0, 0.02)
+    )
+    found = grown.pattern[0, -12:] / grown.pattern[0, -12:].std()
+    expected = flat.pattern[0, -12:] / flat.pattern[0, -12:].std()
+    np.testing.assert_allclose(found, expected, atol=0.12)
 
 
 def test_levels_slopes_and_errors_are_those_of_loops_over_steps(context: Context) -> None:
