@@ -41,5 +41,7 @@ def _options(cure: str) -> str:
         if name in SECTIONS[section].model_fields:
             is_known = value is not None and value not in _NO_VALUES
             shown = shlex.quote(value.strip("'")) if is_known else "…"
-            options.setdefault(f"{section}.{name}", f"--set {section}.{name}={shown}")
+            key = f"{section}.{name}"
+            if options.get(key, "…").endswith("…"):
+                options[key] = f"--set {key}={shown}"
     return "" if "--set" in cure else ", ".join(options.values())

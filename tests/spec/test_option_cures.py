@@ -21,6 +21,10 @@ from rnnforecast.spec.option_cures import add_options
             "set clean.resample to mean, clean.frequency to D, or see clean.resample",
             "--set clean.resample=mean, --set clean.frequency=D",
         ),
+        (
+            "raise checks.data_age.error, now 4, or set checks.data_age to off",
+            "--set checks.data_age=off",
+        ),
     ],
 )
 def test_keys_of_a_cure_become_options(cure: str, options: str) -> None:
