@@ -234,10 +234,10 @@ def error_findings(errors: Iterable[SeriesError], spec: ForecastSpec) -> Iterato
         method = "skipped" if has_none else f"forecast by the {name} method"
         more = f" and {error.count - 3:,} more" if error.count > 3 else ""
         names = join_names(list(error.series[:3]))
-        reason = f"; the first: {error.reason}" if error.count > 1 else f" ({error.reason})"
+        of_first = "the first: " if error.count > 1 else ""
         yield Finding(
             error.code,
-            f"{error.count:,} series {method}: {names}{more}{reason}",
+            f"{error.count:,} series {method}: {names}{more}; {of_first}{error.reason}",
             count=error.count,
             series=error.series,
         )

@@ -99,7 +99,7 @@ def test_a_covariate_that_is_not_known_far_enough_is_an_error_with_series_and_da
     part.to_csv("part.csv", index=False)
     result = rnnforecast("predict", "run", "--data", "part.csv", "-o", "f.csv")
     assert result.exit_code == 0, result.stderr
-    assert "(unknown_covariates): b" in result.stderr
+    assert "b; promo not known at steps to forecast (unknown_covariates)" in result.stderr
     found = pd.read_csv("f.csv").groupby("unique_id")["status"].unique().map(list)
     assert found.to_dict() == {"a": ["model"], "b": ["fallback"]}
 
