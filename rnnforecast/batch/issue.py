@@ -6,7 +6,6 @@ import hashlib
 import json
 import signal
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from rnnforecast.pipeline.run import Run
 from rnnforecast.spec.locations import NO_LEDGER
 from rnnforecast.workflow.predict import publish_forecast
 from rnnforecast.workflow.predict_forecast import Prediction
-from rnnforecast.workflow.predict_output import SUMMARY_FILE, PredictResult
+from rnnforecast.workflow.predict_output import SUMMARY_FILE, PredictResult, UnpublishedForecast
 from rnnforecast.workflow.predict_previous import check_same_subject
 from rnnforecast.workflow.predict_request import ForecastRequest
 from rnnforecast.workflow.predict_subject import UntrainedSubject
@@ -92,20 +91,19 @@ def issue_forecast(
         if keeps_others and not isinstance(subject, Path):
             check_same_subject(Path(out, SUMMARY_FILE), subject)
         published = publish_forecast(subject, out, request, **options)
-    prediction = published.prediction
-    issued = IssuedForecast(published.result, prediction, "", "")
+    prediction, result = published.forecast.prediction, published.result
+    issued = IssuedForecast(result, prediction, "", "")
     has_run = isinstance(subject, Path)
     if request.origin is not None or (ledger is None and not has_run):
         return issued
     folder = subject if isinstance(subject, Path) else subject.path
     try:
-        recorded = record_issue(folder, published.run, prediction, request, ledger)
+        recorded = record_issue(folder, published.forecast, ledger)
     except KeyboardInterrupt as error:
-        text = f"the forecast is written to {published.result.out}, but not to the ledger"
+        text = f"the forecast is written to {result.out}, but not to the ledger"
         raise Stopped(text, getattr(error, "number", signal.SIGINT)) from None
     if recorded is None:
         return issued
-    result = published.result
     if recorded.finding is not None:
         result = replace(result, warnings=(*result.warnings, recorded.finding))
     return IssuedForecast(result, prediction, recorded.issue_id, recorded.ledger, recorded.rows)
@@ -124,11 +122,7 @@ class RecordedIssue:
 
 
 def record_issue(
-    folder: Path,
-    run: Run,
-    prediction: Prediction,
-    request: ForecastRequest,
-    ledger: str | None,
+    folder: Path, forecast: UnpublishedForecast, ledger: str | None
 ) -> RecordedIssue | None:
     """Writes a published forecast to the ledger; None for no ledger. One that cannot be written is
     a finding. Arguments as in `issue_forecast`."""
@@ -136,18 +130,19 @@ def record_issue(
         return None
     location = ledger or default_location(folder)
     try:
-        issue = build_issue(folder, run, prediction, as_utc(request.now))
+        issue = build_issue(folder, forecast)
         found = open_ledger(location)
         found.append(issue)
     except RnnForecastError as error:
         finding = Finding("ledger_not_written", f"the ledger was not written: {error}")
-        request.listener.warning(str(finding))
+        forecast.request.listener.warning(str(finding))
         return RecordedIssue(finding=finding)
     return RecordedIssue(issue.info.issue_id, found.location, len(issue.table))
 
 
-def build_issue(folder: Path, run: Run, prediction: Prediction, now: datetime) -> Issue:
-    """The issue of a prediction by the run at `folder`: its rows with a forecast, as published."""
+def build_issue(folder: Path, forecast: UnpublishedForecast) -> Issue:
+    """The issue of the forecast of the run at `folder`: its rows with a forecast, as published."""
+    run, prediction = forecast.run, forecast.prediction
     panel, forecasts = prediction.cleaned.panel, prediction.forecasts
     size, steps, width = forecasts.yhat.shape
     times = panel.window_timestamps(panel.lengths - 1, steps + 1)  # [S, 1 + H]
@@ -167,7 +162,8 @@ def build_issue(folder: Path, run: Run, prediction: Prediction, now: datetime) -
     order = [*ROW_COLUMNS[:-1], *quantiles, ROW_COLUMNS[-1]]
     table = frame.loc[np.isfinite(frame["yhat"].to_numpy()), order].reset_index(drop=True)
     run_id = id_of_run(run)
-    info = IssueInfo(recorded_name(folder), run_id, _issue_id(run, run_id, prediction), now)
+    issue_id, now = _issue_id(run, run_id, prediction), as_utc(forecast.request.now)
+    info = IssueInfo(recorded_name(folder), run_id, issue_id, now)
     return Issue(info, table, has_utc_timestamps(panel))
 
 

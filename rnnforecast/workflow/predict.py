@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rnnforecast.pipeline.run import Run
 from rnnforecast.pipeline.run_folder import read_run_folder
 from rnnforecast.pipeline.run_overrides import with_overrides
 from rnnforecast.spec.locations import is_url
-from rnnforecast.workflow.predict_forecast import Prediction, forecast_data
+from rnnforecast.workflow.predict_forecast import forecast_data
 from rnnforecast.workflow.predict_output import (
     SUMMARY_FILE,
     PredictResult,
@@ -28,10 +27,9 @@ from rnnforecast.workflow.report_run import read_run_and_files
 
 @dataclass(frozen=True)
 class PublishedForecast:
-    """A forecast that was written, and what it was made of."""
+    """A forecast that was written."""
 
-    run: Run
-    prediction: Prediction
+    forecast: UnpublishedForecast
     result: PredictResult
 
 
@@ -49,7 +47,7 @@ def predict(
     """
     published = publish_forecast(subject, out, request or ForecastRequest(), **options)
     if published.result.failed:
-        raise published.prediction.part_failed_error(published.result.out)
+        raise published.forecast.prediction.part_failed_error(published.result.out)
     return published.result
 
 
@@ -71,7 +69,7 @@ def publish_forecast(
             these have `data`, `overrides` and the horizon in them.
         out: a folder (in any case if it ends in ``/``), a ``.csv`` or ``.parquet`` file, the URL of
             one or of a table of a database (``…?table=forecasts``), or ``-``.
-        request: `previous` is what lies at `out`.
+        request: its `previous` is the forecast that `out` has.
         data: files to read instead of those of the spec.
         overrides: keys of the sections checks and forecast, see `with_overrides`.
         report: whether a page about the forecast is written into the folder.
@@ -98,7 +96,7 @@ def publish_forecast(
     check_apart(out, run_folder, source)
     check_outside(out, source)
     result = write_to(forecast, out, plots=plots, report=report, force=force)
-    return PublishedForecast(forecast.run, forecast.prediction, result)
+    return PublishedForecast(forecast, result)
 
 
 def make_forecast(

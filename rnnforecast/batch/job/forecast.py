@@ -87,9 +87,7 @@ def publish(
     if summary.published:
         with summary.timed("ledger"):
             prediction = forecast.prediction
-            recorded = record_issue(
-                job.store, forecast.run, prediction, forecast.request, job.ledger
-            )
+            recorded = record_issue(job.store, forecast, job.ledger)
             summary.ledger = recorded.ledger if recorded else ""
             if recorded and recorded.finding:
                 summary.add_finding(recorded.finding.to_json())
