@@ -219,7 +219,7 @@ def test_an_ambiguous_hour_is_reported_once_and_its_series_alone_left_out(
     assert "again, after" not in result.stderr
     result = rnnforecast("predict", "run", "-o", "f.csv")
     assert result.exit_code == 0
-    assert "(unresolved_hour): b; the first: local hours that come twice" in result.stderr
+    assert "b; local hours that come twice" in result.stderr
     assert pd.read_csv("f.csv").groupby("unique_id")["status"].unique().map(list).to_dict() == {
         "a": ["model"],
         "b": ["fallback"],
