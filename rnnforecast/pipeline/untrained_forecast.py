@@ -25,7 +25,7 @@ from rnnforecast.types import Bools, Floats, Ints
 if TYPE_CHECKING:
     from rnnforecast.data.cleaning_plan import CleanedData
 
-PRETRAINED_WEIGHT = 0.3
+PRETRAINED_WEIGHT = 0.4
 """Of the pretrained network where both err alike; the statistical methods have the rest."""
 ERROR_POWER = 2
 """Of the ratio of the errors in the ratio of the weights."""
