@@ -15,7 +15,8 @@ from competition import Benchmark
 
 from rnnforecast.data.panel.panel import Panel
 from rnnforecast.data.time.frequency_inference import infer_frequency
-from rnnforecast.inference.pretrained import MAX_CONTEXT, pretrained_quantiles
+from rnnforecast.inference.pretrained import pretrained_quantiles
+from rnnforecast.models.pretrained.context import MAX_CONTEXT
 from rnnforecast.pipeline.auto_season import choose_season, statistical_seasons
 from rnnforecast.pipeline.untrained_forecast import (
     ERROR_LEVELS,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rnnforecast.models.pretrained.context import PATCH_LENGTH, build_context
+from rnnforecast.models.pretrained.context import MAX_CONTEXT, PATCH_LENGTH, build_context
 from rnnforecast.models.pretrained.network import PretrainedNetwork
 from rnnforecast.models.pretrained.weights import load_pretrained_network
 from rnnforecast.parallel.cores import available_cores
@@ -20,12 +20,8 @@ from rnnforecast.statistical.histories import Histories
 from rnnforecast.training.device import one_thread
 from rnnforecast.types import Floats, Ints
 
-MAX_CONTEXT = 1536
-"""Steps before the origin that are read at most."""
 CONTEXT_PATCHES = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, MAX_CONTEXT // PATCH_LENGTH)
 """Patches of a context: as few of these as hold the history, alone or among others."""
-MAX_HORIZON, SHORT_HORIZON = 736, 32
-"""Steps that it was trained to forecast: no more than these, and than the context or so few."""
 BATCH_SIZE = 64
 """Histories that are forecast at once, always as many: matrix products of other sizes round
 differently, and more are no faster."""

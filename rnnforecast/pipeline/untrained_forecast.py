@@ -15,7 +15,8 @@ import numpy as np
 
 from rnnforecast.data.windows.origins import WindowIndex
 from rnnforecast.evaluation.window_metrics import pinball_loss
-from rnnforecast.inference.pretrained import MAX_CONTEXT, pretrained_quantiles
+from rnnforecast.inference.pretrained import pretrained_quantiles
+from rnnforecast.models.pretrained.context import MAX_CONTEXT
 from rnnforecast.parallel.engine import Engine
 from rnnforecast.pipeline.forecaster_config import MIN_ZERO_SHARE
 from rnnforecast.pipeline.statistical import HistoryParts, by_window, statistical_quantiles

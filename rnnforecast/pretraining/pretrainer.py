@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from rnnforecast.errors import DataError, Problem, UsageError
 from rnnforecast.models.heads.head import weighted_mean
 from rnnforecast.models.pretrained.context import PATCH_LENGTH, build_context
-from rnnforecast.models.pretrained.decomposition import lagged_changes
+from rnnforecast.models.pretrained.decomposition import mean_change
 from rnnforecast.models.pretrained.network import NetworkConfig, PretrainedNetwork
 from rnnforecast.models.pretrained.weights import save_tensors
 from rnnforecast.pretraining.synthetic.batches import Batch, synthetic_batch
@@ -176,8 +176,8 @@ def batch_loss(net: PretrainedNetwork, batch: Batch) -> Tensor:
     context = build_context(batch.values, batch.observed, batch.seasons)
     truth = context.normalize(batch.future)
     one = torch.ones_like(batch.seasons[:, :1])
-    change, known = lagged_changes(context.z, context.observed.to(context.z.dtype), one)
-    weight = 1 / (change.abs().sum(1) / known.sum(1).clamp_min(1) + MIN_CHANGE)
+    change = mean_change(context.z, context.observed.to(context.z.dtype), one)
+    weight = 1 / (change + MIN_CHANGE)
     weight = weight * ((context.z != 0).any(1) | (truth == 0).all(1))
     step = torch.arange(1, truth.shape[1] + 1, device=truth.device).to(truth.dtype) ** STEP_EXPONENT
     weight = weight[:, None] * step

@@ -1,4 +1,4 @@
-"""What is asked of a forecast: its horizon and origin, extra tables, checks, and who runs it."""
+"""Request for a forecast: its horizon and origin, extra tables, checks, and what runs it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rnnforecast.workflow.predict_totals import ExtraTablesRequest
 
 @dataclass(frozen=True)
 class ForecastRequest:
-    """A forecast that is asked for, of a run or of data without one."""
+    """Request for a forecast of a run, or of data without one."""
 
     horizon: int | None = None
     """Steps ahead; the run's by default."""

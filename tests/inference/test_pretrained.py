@@ -9,12 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.inference.pretrained import (
-    BATCH_SIZE,
-    MAX_CONTEXT,
-    MAX_HORIZON,
-    pretrained_quantiles,
-)
+from rnnforecast.inference.pretrained import BATCH_SIZE, pretrained_quantiles
+from rnnforecast.models.pretrained.context import MAX_CONTEXT, MAX_HORIZON
 from rnnforecast.pretraining.synthetic import batches
 from rnnforecast.statistical.histories import Histories
 from rnnforecast.types import Floats

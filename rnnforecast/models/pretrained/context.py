@@ -14,6 +14,10 @@ from rnnforecast.models.pretrained.periods import Periods, estimate_periods
 
 PATCH_LENGTH = 16
 """Steps of a patch."""
+MAX_CONTEXT = 1536
+"""Steps before the origin that are read at most, and of a series of the pretraining."""
+MAX_HORIZON, SHORT_HORIZON = 736, 32
+"""Steps ahead of the pretraining: no more than the first, nor than the context or the second."""
 MAX_NORMALIZED = 12.0
 """Bound of normalized values."""
 

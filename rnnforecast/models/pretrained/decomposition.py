@@ -71,6 +71,12 @@ def lagged_changes(z: Tensor, weight: Tensor, lag: Tensor) -> tuple[Tensor, Tens
     return (z - z.gather(1, source)) * known, known
 
 
+def mean_change(z: Tensor, weight: Tensor, lag: Tensor) -> Tensor:
+    """Mean absolute changes `[B]` of `z [B, L]` over `lag [B, 1]` steps; 0 without pairs."""
+    change, known = lagged_changes(z, weight, lag)
+    return masked_mean(change.abs(), known)
+
+
 def decompose(z: Tensor, weight: Tensor, lags: Tensor, ahead: int) -> Decomposition:
     """The parts of values `z [B, L]`, with the pattern `ahead` steps on.
 

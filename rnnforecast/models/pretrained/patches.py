@@ -19,9 +19,9 @@ from rnnforecast.models.pretrained.decomposition import (
     Decomposition,
     cycle_change,
     decompose,
-    lagged_changes,
     level_errors,
     masked_mean,
+    mean_change,
 )
 
 CYCLES = 4
@@ -225,7 +225,7 @@ class _Trend:
         width = torch.where(lag > 1, lag, few)
         newest = observed & (step >= length - width)
         older = observed & (step >= length - 2 * width) & ~newest
-        level, before = _masked_mean(u, newest, last), _masked_mean(u, older, u.gather(1, first))
+        level, before = _mean_where(u, newest, last), _mean_where(u, older, u.gather(1, first))
         return cls(last, level, before, drift, (level - before) / width)
 
     def lines(self, last_cycle: Tensor, lag: Tensor) -> list[Tensor]:
@@ -248,11 +248,10 @@ class _Trend:
         return torch.cat([torch.asinh(each) for each in found], 1) / 2
 
 
-def _masked_mean(u: Tensor, mask: Tensor, default: Tensor) -> Tensor:
+def _mean_where(u: Tensor, mask: Tensor, default: Tensor) -> Tensor:
     """Mean `[B, 1]` of `u [B, L]` where `mask`; `default` where there is none."""
-    count = mask.sum(1, keepdim=True)
-    mean = (u * mask).sum(1, keepdim=True) / count.clamp_min(1)
-    return torch.where(count > 0, mean, default)
+    mean = masked_mean(u, mask.to(u.dtype))[:, None]
+    return torch.where(mask.any(1, keepdim=True), mean, default)
 
 
 def _limit(z: Tensor) -> Tensor:
@@ -269,7 +268,7 @@ def _summary(context: Context) -> Tensor:
     lowest = torch.where(context.observed, z, MAX_NORMALIZED).amin(1, keepdim=True)
     first = context.periods.lags[:, :1]
     sizes = [
-        _mean_change(z, weight, lag[:, None])
+        mean_change(z, weight, lag[:, None])[:, None]
         for lag in torch.cat([torch.ones_like(first), context.periods.lags], 1).unbind(1)
     ]
     return torch.cat(
@@ -285,9 +284,3 @@ def _summary(context: Context) -> Tensor:
         ],
         1,
     )
-
-
-def _mean_change(z: Tensor, weight: Tensor, lag: Tensor) -> Tensor:
-    """Mean absolute change `[B, 1]` over `lag [B, 1]` steps; 0 without pairs."""
-    change, known = lagged_changes(z, weight, lag)
-    return change.abs().sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp_min(1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from rnnforecast.data.panel.panel import Panel
-from rnnforecast.inference.pretrained import MAX_HORIZON, SHORT_HORIZON
+from rnnforecast.models.pretrained.context import MAX_HORIZON, SHORT_HORIZON
 from rnnforecast.pipeline.checks.finding import Finding, first_labels
 
 

@@ -8,16 +8,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnforecast.models.pretrained.context import PATCH_LENGTH
+from rnnforecast.models.pretrained.context import (
+    MAX_CONTEXT,
+    MAX_HORIZON,
+    PATCH_LENGTH,
+    SHORT_HORIZON,
+)
 from rnnforecast.pretraining.synthetic import augmentation
 from rnnforecast.pretraining.synthetic.families import FAMILIES, SHORT, Calendar
 from rnnforecast.pretraining.synthetic.gaussian_process import standardize
 from rnnforecast.pretraining.synthetic.random import Random
 from rnnforecast.pretraining.synthetic.seasonality import CALENDARS, draw_calendars
 
-SHORTEST, LONGEST = 16, 1536
+SHORTEST, LONGEST = 16, MAX_CONTEXT
 """Steps of contexts."""
-MAX_HORIZON = 736
 N_CALENDARS = 10
 """Different calendars in a batch."""
 
@@ -50,7 +54,7 @@ def synthetic_batch(
     random = Random(int(np.random.SeedSequence((seed, number)).generate_state(1)[0]), device)
     length = float(random.log_uniform(SHORTEST, LONGEST, 1))
     context = -(-round(length) // PATCH_LENGTH) * PATCH_LENGTH
-    longest = min(MAX_HORIZON, max(context, 32))
+    longest = min(MAX_HORIZON, max(context, SHORT_HORIZON))
     horizon = float(random.log_uniform(PATCH_LENGTH / 2, longest, 1))
     ahead = -(-round(horizon) // PATCH_LENGTH) * PATCH_LENGTH
     count = max(patches * PATCH_LENGTH // (context + ahead), 8)
